@@ -1,0 +1,1 @@
+"""What the program remembers between and during runs: the state database and its locks."""

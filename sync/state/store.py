@@ -1,0 +1,148 @@
+"""The state database: opening it, bringing its tables up to date, and its transactions."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+)
+
+from sync.errors import ConfigurationError, StateError
+from sync.settings import Settings
+from sync.state.locks import Locks
+from sync.state.migrate import migrate
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+_SQLITE_PATIENCE_SECONDS = 30
+# What a broken or full database raises, as against a fault in our own SQL.
+_DATABASE_FAULTS = (OperationalError, InterfaceError, InternalError)
+
+
+class Store:
+    """The state database of one or many accounts.
+
+    `read` and `write` are its only doors: a write transaction is durable when its block ends,
+    and what the database can't do is raised as a StateError.
+    """
+
+    def __init__(self, engine: Engine, locks: Locks) -> None:
+        self.engine = engine
+        self.locks = locks
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without a password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads; raises StateError."""
+        with self._faults("read"), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write, durable at its end; raises StateError."""
+        with (
+            self._faults("written"),
+            self.engine.connect().execution_options(write=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def _faults(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except _DATABASE_FAULTS as error:
+            raise StateError(
+                f"The state database {self.address} can't be {what}: {_cause(error)}; "
+                "see to the database or its disk, then run again."
+            ) from error
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """The state database of the configuration, its tables brought up to date.
+
+    Raises StateError when it can't be opened or comes from a newer version, and
+    ConfigurationError when its address makes no sense.
+    """
+    _make_private_folder(settings.state.directory)
+    engine = _engine(settings.state_url)
+    store = Store(engine, Locks(engine, settings.state.directory))
+    try:
+        with store._faults("opened"):
+            migrate(engine, store.locks)
+        yield store
+    finally:
+        store.close()
+
+
+def _make_private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"The state directory {folder} can't be made: {error.strerror}; name another in "
+            "state.directory, or give this user the right to write there."
+        ) from None
+
+
+def _engine(address: str) -> Engine:
+    try:
+        url = make_url(address)
+        if url.get_backend_name() == "sqlite":
+            return _sqlite_engine(url)
+        return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"state.url can't be used: {error}; see config/contact-sync.example.toml."
+        ) from None
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    file = Path(url.database or "")
+    try:
+        file.touch(mode=PRIVATE_FILE)
+    except OSError as error:
+        raise StateError(
+            f"The state database {file} can't be written: {error.strerror}; see to its folder and "
+            "its disk, then run again."
+        ) from None
+    engine = create_engine(url, connect_args={"timeout": _SQLITE_PATIENCE_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own transaction handling is off: it would begin too late (see _begin_sqlite).
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that will write takes the write lock at once: two that both began by reading
+    # could otherwise neither of them go on (https://sqlite.org/isolation.html).
+    options: dict[str, Any] = dict(connection.get_execution_options())
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+
+
+def _cause(error: OperationalError | InterfaceError | InternalError) -> str:
+    return str(error.orig).splitlines()[0].strip() if error.orig else type(error).__name__
