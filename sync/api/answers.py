@@ -1,0 +1,78 @@
+"""Reading what the API answers: its several error envelopes, and what each status means.
+
+Sources: the vendor's contract (definitions of the error schemas) and the guide's page on
+response codes (https://developer.constantcontact.com/api_guide/glossary_responses.html).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from sync.errors import AccessForbidden, ContactSyncError, RequestRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer, whatever its shape was."""
+
+    status: int
+    error_key: str
+    message: str
+
+    def __str__(self) -> str:
+        detail = " ".join(filter(None, [self.error_key, self.message]))
+        return f"HTTP {self.status}" + (f", {detail}" if detail else "")
+
+
+def read_refusal(response: requests.Response) -> Refusal:
+    """Take the error key and message out of any of the envelopes that occur.
+
+    A list of objects, one object, `{"message"}` of the gateway, HTML, or nothing at all.
+    """
+    try:
+        body: Any = response.json()
+    except requests.JSONDecodeError:
+        return Refusal(response.status_code, "", "")
+    errors = [
+        error for error in (body if isinstance(body, list) else [body]) if isinstance(error, dict)
+    ]
+    keys = [str(error["error_key"]) for error in errors if error.get("error_key")]
+    messages = [
+        str(error.get("error_message") or error.get("message") or "").strip() for error in errors
+    ]
+    return Refusal(
+        response.status_code,
+        keys[0] if keys else "",
+        "; ".join(filter(None, dict.fromkeys(messages)))[:500],
+    )
+
+
+def explain(refusal: Refusal, request: str) -> ContactSyncError:
+    """The error of a refusal that repeating can't help; `request` is such as "GET /contacts"."""
+    if refusal.status == 403:
+        return AccessForbidden(
+            f"Constant Contact forbids {request} ({refusal}): the application is deactivated, or "
+            "the user who authorized it lacks a privilege or a scope; see contact-sync check, "
+            "then contact-sync authorize."
+        )
+    return RequestRefused(
+        f"Constant Contact refused {request} ({refusal}); nothing more was sent. If it lasts, "
+        "report it with the log of this run.",
+        status=refusal.status,
+        error_key=refusal.error_key,
+    )
+
+
+def was_surely_not_sent(error: requests.RequestException) -> bool:
+    """Whether a request failed before anything of it could reach the server.
+
+    requests raises ConnectionError for a refused connection and for one that closed after the
+    request alike; only urllib3's reason inside tells them apart.
+    """
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    return isinstance(reason, NewConnectionError | ConnectTimeoutError)

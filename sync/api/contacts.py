@@ -1,0 +1,50 @@
+"""Reading contacts (the contract's `/contacts`), page by page."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sync.api.session import ApiSession, Params
+from sync.errors import ContractBroken
+
+Contact = dict[str, Any]
+EVERYTHING = "custom_fields,list_memberships,phone_numbers,street_addresses"
+_PAGE = 500
+
+
+def opted_out(session: ApiSession) -> Iterator[Contact]:
+    """Everybody who is unsubscribed or deleted now."""
+    return _contacts(session, {"status": "unsubscribed,deleted"})
+
+
+def updated_since(session: ApiSession, instant: datetime) -> Iterator[Contact]:
+    """Everybody whom somebody changed since, with the list memberships."""
+    since = instant.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _contacts(
+        session, {"status": "all", "updated_after": since, "include": "list_memberships"}
+    )
+
+
+def members(session: ApiSession, list_ids: list[str]) -> Iterator[Contact]:
+    """The members of the lists (at most 25), with everything that an import can set."""
+    return _contacts(session, {"lists": ",".join(list_ids), "include": EVERYTHING})
+
+
+def by_address(session: ApiSession, address: str) -> Contact | None:
+    """The contact with this address, unsubscribed and deleted ones too."""
+    params = {"email": address, "status": "all", "include": EVERYTHING}
+    return next(_contacts(session, params), None)
+
+
+def address_of(contact: Contact) -> str | None:
+    """The normalised address; None for a contact that has only a phone for SMS."""
+    address = (contact.get("email_address") or {}).get("address")
+    return str(address).strip().lower() if address else None
+
+
+def _contacts(session: ApiSession, params: Params) -> Iterator[Contact]:
+    for page in session.pages("/contacts", {**params, "limit": _PAGE}):
+        contacts = page.get("contacts") if isinstance(page, dict) else None
+        if not isinstance(contacts, list):
+            raise ContractBroken("Constant Contact answered GET /contacts without contacts.")
+        yield from contacts

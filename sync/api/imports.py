@@ -1,0 +1,78 @@
+"""Bulk imports and their activities.
+
+Sources: the contract's `/activities/contacts_json_import` and `/activities`, and the guide's
+pages on importing contacts and on activity status.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from sync.api.session import ApiSession, Json
+from sync.errors import ContractBroken
+
+# The activity states that never change again; a state that we don't know is not among them.
+TERMINAL_STATES = frozenset({"completed", "cancelled", "failed", "timed_out"})
+_PATH = "/activities/contacts_json_import"
+
+
+class ImportCounts(BaseModel):
+    """An import's counts. `items_total_count` is left out: it may count a header row."""
+
+    person_count: int | None = None
+    error_count: int = 0
+    correctable_count: int = 0
+    cannot_add_to_list_count: int = 0
+
+
+class Activity(BaseModel):
+    """A bulk activity as Constant Contact reports it."""
+
+    activity_id: str
+    state: str
+    created_at: datetime | None = None
+    # Declared as an array of strings; objects with a message occur too.
+    activity_errors: list[Any] = Field(default_factory=list)
+    status: ImportCounts = Field(default_factory=ImportCounts)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the activity will not change any more."""
+        return self.state in TERMINAL_STATES
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The errors' texts; they name no row and no address."""
+        return tuple(
+            str(error.get("message") or error) if isinstance(error, dict) else str(error)
+            for error in self.activity_errors
+        )
+
+
+def post_import(session: ApiSession, payload: bytes) -> Activity:
+    """Queue an import; raises OutcomeUnknown when it may or may not have been queued."""
+    return _activity(session.post(_PATH, payload))
+
+
+def get_activity(session: ApiSession, activity_id: str) -> Activity:
+    """One activity; raises RequestRefused with status 404 when it is gone (after ten days)."""
+    return _activity(session.get(f"/activities/{activity_id}"))
+
+
+def list_activities(session: ApiSession) -> Iterator[Activity]:
+    """The account's activities, those of others too."""
+    for page in session.pages("/activities", {"limit": 500}):
+        for item in (page or {}).get("activities") or []:
+            yield _activity(item)
+
+
+def _activity(answer: Json) -> Activity:
+    try:
+        return Activity.model_validate(answer)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise ContractBroken(
+            f"Constant Contact described an activity in an unknown way (in {fields or 'all'})."
+        ) from None

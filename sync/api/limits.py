@@ -1,0 +1,184 @@
+"""The application's limits: 4 requests a second and 10,000 a UTC day, kept over restarts.
+
+Constant Contact counts them per application (API key), over all its accounts and processes
+(https://developer.constantcontact.com/api_guide/rate_limits.html), and answers too late to be
+asked: a request over the quota is lost. So the count lives in the state database.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, time, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from sync.clock import Clock, utc_now
+from sync.errors import QuotaExhausted
+from sync.state.schema import api_day, api_slot
+from sync.state.store import Store
+from sync.stop import Stop
+
+_SECOND = timedelta(seconds=1)
+# A request whose process died holds its place so long: by then it has long arrived, or never will.
+_ABANDONED = timedelta(seconds=5)
+
+
+class Limits:
+    """Takes a place for each request, waiting for it when the pace demands.
+
+    The pace is kept by `per_second` slots. A request occupies one from before it is sent until
+    one second after its answer came, so at most that many can arrive at the other side within
+    any sliding second, however long each of them travels.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        application: str,
+        *,
+        per_second: int,
+        per_day: int,
+        stop: Stop,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._store = store
+        self._application = application
+        self._slots = range(per_second)
+        self.per_day = per_day
+        self._stop = stop
+        self._clock = clock
+        self._add_missing_slots()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """The time of one request; raises QuotaExhausted when the day's requests are spent."""
+        slot = self._take()
+        try:
+            yield
+        finally:
+            self._free(slot)
+
+    def left_today(self) -> int:
+        """How many requests of this UTC day are left."""
+        with self._store.read() as connection:
+            return self.per_day - self._used(connection, _utc_day(self._clock()))
+
+    def exhaust(self) -> None:
+        """Note that the service says that the day's quota is spent (it may know of others' use)."""
+        with self._store.write() as connection:
+            self._set_used(connection, _utc_day(self._clock()), self.per_day)
+
+    def _take(self) -> int:
+        while True:
+            now = self._clock()
+            with self._store.write() as connection:
+                slot, free_at = self._next_slot(connection)
+                if free_at <= now and self._occupy(connection, slot, free_at, now + _ABANDONED):
+                    self._count(connection, now)
+                    return slot
+            # A slot can't be taken for longer than an abandoned request: else the clock was
+            # turned back, and waiting for the old one would take as long as that.
+            self._stop.sleep(min(max(free_at - now, timedelta(0)), _ABANDONED))
+            if free_at - now > _ABANDONED + _SECOND:
+                self._release_all(now)
+
+    def _next_slot(self, connection: Connection) -> tuple[int, datetime]:
+        row = connection.execute(
+            select(api_slot.c.slot, api_slot.c.free_at)
+            .where(api_slot.c.application == self._application)
+            .where(api_slot.c.slot < len(self._slots))
+            .order_by(api_slot.c.free_at)
+            .limit(1)
+        ).one()
+        return row.slot, row.free_at
+
+    def _occupy(self, connection: Connection, slot: int, old: datetime, until: datetime) -> bool:
+        taken = connection.execute(
+            update(api_slot)
+            .where(api_slot.c.application == self._application)
+            .where(api_slot.c.slot == slot)
+            .where(api_slot.c.free_at == old)
+            .values(free_at=until)
+        )
+        return taken.rowcount == 1
+
+    def _free(self, slot: int) -> None:
+        with self._store.write() as connection:
+            connection.execute(
+                update(api_slot)
+                .where(api_slot.c.application == self._application)
+                .where(api_slot.c.slot == slot)
+                .values(free_at=self._clock() + _SECOND)
+            )
+
+    def _release_all(self, now: datetime) -> None:
+        with self._store.write() as connection:
+            connection.execute(
+                update(api_slot)
+                .where(api_slot.c.application == self._application)
+                .where(api_slot.c.free_at > now + _ABANDONED)
+                .values(free_at=now + _SECOND)
+            )
+
+    def _count(self, connection: Connection, now: datetime) -> None:
+        day = _utc_day(now)
+        counted = connection.execute(
+            update(api_day)
+            .where(api_day.c.application == self._application)
+            .where(api_day.c.utc_day == day)
+            .where(api_day.c.used < self.per_day)
+            .values(used=api_day.c.used + 1)
+        )
+        if counted.rowcount == 1:
+            return
+        if self._used(connection, day) >= self.per_day:
+            raise quota_exhausted(self.per_day, now)
+        self._set_used(connection, day, 1)
+
+    def _used(self, connection: Connection, day: str) -> int:
+        used: int | None = connection.scalar(
+            select(api_day.c.used)
+            .where(api_day.c.application == self._application)
+            .where(api_day.c.utc_day == day)
+        )
+        return used or 0
+
+    def _set_used(self, connection: Connection, day: str, used: int) -> None:
+        changed = connection.execute(
+            update(api_day)
+            .where(api_day.c.application == self._application)
+            .where(api_day.c.utc_day == day)
+            .values(used=used)
+        )
+        if changed.rowcount == 0:
+            connection.execute(
+                insert(api_day).values(application=self._application, utc_day=day, used=used)
+            )
+
+    def _add_missing_slots(self) -> None:
+        with self._store.write() as connection:
+            present = set(
+                connection.scalars(
+                    select(api_slot.c.slot).where(api_slot.c.application == self._application)
+                )
+            )
+            missing = [
+                {"application": self._application, "slot": slot, "free_at": self._clock()}
+                for slot in self._slots
+                if slot not in present
+            ]
+            if missing:
+                connection.execute(insert(api_slot), missing)
+
+
+def quota_exhausted(per_day: int, now: datetime) -> QuotaExhausted:
+    """The sentence for a spent quota."""
+    midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    hours, minutes = divmod(int((midnight - now).total_seconds()) // 60, 60)
+    return QuotaExhausted(
+        f"Today's {per_day:,} requests of this application are spent; what is left is sent by the "
+        f"first run after 00:00 UTC, in {hours} h {minutes:02} min."
+    )
+
+
+def _utc_day(now: datetime) -> str:
+    return now.date().isoformat()
