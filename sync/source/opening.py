@@ -1,0 +1,144 @@
+"""What a CSV file is, found in its first bytes: encoding, delimiter, header."""
+
+import codecs
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sync.errors import ConfigurationError, SourceError
+from sync.settings.options import Source
+from sync.source.text_stream import TextStream, text_encoding, unreadable
+
+DELIMITERS = (",", ";", "\t", "|")
+
+_HEAD = 1 << 18
+
+# Byte order marks and zero-width spaces that editors leave in headers.
+_CLUTTER = re.compile("[\ufeff\u200b]")
+
+# The first bytes of files that people take for CSV.
+_KINDS = {
+    b"PK\x03\x04": "an Excel workbook or another ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x1f\x8b": "compressed with gzip",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF document",
+    b"SQLite format 3\0": "an SQLite database",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the file must be read; `header_row` counts blank lines before the header too."""
+
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...]
+    header_row: int
+
+
+def look_at(options: Source) -> Opening:
+    """Find out how the file must be read.
+
+    Raises:
+        SourceError: it is no CSV file with at least one row under a header.
+        ConfigurationError: the configured encoding or delimiter can't be one.
+    """
+    path = options.path
+    encoding = text_encoding(options.encoding)
+    delimiter = _configured_delimiter(options.delimiter)
+    head = _first_bytes(path)
+    _refuse_binary(path, head, encoding)
+    has_mark = encoding == "utf-8-sig" and head.startswith(codecs.BOM_UTF8)
+    text, complete = _first_text(path, head, encoding)
+    found = _first_records(text, delimiter or _sniff(text))
+    if found.header is None or not (complete or found.followed):
+        raise SourceError(f"{path} has no header line in its first {_HEAD:,} bytes.")
+    if not found.followed:
+        raise no_rows(path)
+    return Opening(
+        encoding=encoding if has_mark or encoding != "utf-8-sig" else "utf-8",
+        delimiter=found.delimiter,
+        header=tuple(_CLUTTER.sub("", cell).strip() for cell in found.header),
+        header_row=found.header_row,
+    )
+
+
+def no_rows(path: Path) -> SourceError:
+    """The sentence for a header with nothing under it."""
+    return SourceError(f"{path} has a header but no rows under it.")
+
+
+def _configured_delimiter(delimiter: str | None) -> str | None:
+    if delimiter is not None and (not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise ConfigurationError(f"source.delimiter: {delimiter!r} can't separate cells.")
+    return delimiter
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not head.strip(b" \t\r\n\0" + codecs.BOM_UTF8):
+        raise SourceError(f"{path} is empty.")
+    return head
+
+
+def _refuse_binary(path: Path, head: bytes, encoding: str) -> None:
+    for magic, kind in _KINDS.items():
+        if head.startswith(magic):
+            raise SourceError(f"{path} is {kind}, not a CSV file; export the contacts as CSV.")
+    if encoding.startswith(("utf-16", "utf-32")):
+        return
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError(
+            f'{path} is UTF-16 text; say so in the configuration: source.encoding = "utf-16".'
+        )
+    # A stray control character happens in exports and is cleaned away; many are no text.
+    controls = len(head) - len(head.translate(None, bytes([*range(9), *range(14, 32)])))
+    if controls > max(2, len(head) // 100):
+        raise SourceError(f"{path} is a binary file, not a CSV file.")
+
+
+def _first_text(path: Path, head: bytes, encoding: str) -> tuple[str, bool]:
+    """The text of the first bytes, and whether it is the whole file."""
+    complete = len(head) < _HEAD
+    stream = TextStream(io.BytesIO(head), encoding, path)
+    text = stream.read(len(head))
+    if complete:
+        stream.read()
+    return text, complete
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstRecords:
+    delimiter: str
+    header: list[str] | None
+    header_row: int
+    followed: bool
+
+
+def _sniff(text: str) -> str:
+    """The delimiter that cuts the header into most cells; the earlier of equals."""
+    return max(DELIMITERS, key=lambda delimiter: len(_first_records(text, delimiter).header or ()))
+
+
+def _first_records(text: str, delimiter: str) -> _FirstRecords:
+    """The first record with any content, and whether another one comes after it."""
+    header: list[str] | None = None
+    header_row = 0
+    try:
+        for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            written = any(cell.strip() for cell in cells)
+            if header is None:
+                header_row += 1
+                header = cells if written else None
+            elif written:
+                return _FirstRecords(delimiter, header, header_row, followed=True)
+    except csv.Error:
+        return _FirstRecords(delimiter, None, 0, followed=False)
+    return _FirstRecords(delimiter, header, header_row, followed=False)
