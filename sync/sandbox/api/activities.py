@@ -1,0 +1,127 @@
+"""/activities: start bulk work, and see how it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from sync.sandbox import activities
+from sync.sandbox.api import parameters
+from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
+from sync.sandbox.api.lists import queue_full
+from sync.sandbox.api.paging import links, page_of, restore_query
+from sync.sandbox.api.problems import ApiError, invalid, not_found
+from sync.sandbox.audience.catalog import Lists
+from sync.sandbox.audience.import_payload import cut_contacts, pack
+from sync.sandbox.audience.import_rows import KNOWN_KEYS
+from sync.sandbox.world import World
+
+WRITE = "contacts:write"
+"""Also needed to see activities (x-authorization-privileges in the contract)."""
+
+
+def activities_blueprint(world: World) -> Blueprint:
+    pages = api_blueprint("activities")
+
+    @endpoint(pages, world, "/activities", "GET", privilege=WRITE)
+    def collection(caller: Caller) -> Answer:
+        restore_query()
+        limit = parameters.limit(500)
+        state = parameters.one_of("state", activities.STATES)
+        rows = activities.listed(world, caller.account.number, state)
+        page, next_page = page_of(rows, limit, "/v3/activities")
+        return {
+            "activities": [activities.show(world, row) for row in page],
+            "_links": links(next_page),
+        }, 200
+
+    @endpoint(pages, world, "/activities/<activity_id>", "GET", privilege=WRITE)
+    def single(caller: Caller, activity_id: str) -> Answer:
+        number = parameters.path_id("activity_id", activity_id)
+        row = activities.find(world, caller.account.number, number)
+        if row is None:
+            raise not_found()
+        return activities.show(world, row), 200
+
+    @endpoint(pages, world, "/activities/contacts_json_import", "POST", privilege=WRITE)
+    def json_import(caller: Caller) -> Answer:
+        body = read_object()
+        contacts = _contacts(world, body)
+        permission = body.get("sms_permission_to_send")
+        if permission not in (None, "explicit", "not_set"):
+            raise invalid("sms_permission_to_send does not have a valid value")
+        lists = import_lists(world, caller, body.get("list_ids"))
+        raw: bytes = request.environ["sandbox.body"]
+        return start_import(world, caller, lists, contacts, permission, raw)
+
+    return pages
+
+
+def start_import(
+    world: World,
+    caller: Caller,
+    lists: list[int],
+    contacts: list[Any],
+    permission: str | None,
+    raw: bytes | None,
+    file_name: str | None = None,
+) -> Answer:
+    """Queue an import; `raw` is the JSON body, whose size is limited as a whole."""
+    settings, account = world.settings, caller.account.number
+    if activities.queue_is_full(world, account):
+        raise queue_full()
+    errors: tuple[str, ...] = ()
+    if raw is not None and len(raw) > settings.import_bytes_limit:
+        if settings.oversize_import == "fail":
+            errors = ("The import exceeds 4 MB.",)
+        contacts = cut_contacts(raw, contacts, settings.import_bytes_limit)
+    if raw is not None:
+        contacts = contacts[: settings.import_contacts_limit]
+    if errors:
+        world.plans.insert(0, activities.Plan("failed", errors=errors))
+    number = activities.create(
+        world,
+        account,
+        "contacts_import",
+        pack(lists, contacts, permission),
+        people=len(contacts),
+        file_name=file_name,
+    )
+    row = activities.find(world, account, number)
+    if row is None:
+        raise ApiError(500)
+    shown = activities.show(world, row)
+    if settings.counts_in_first_answer:
+        total = len(contacts) + int(settings.header_row_counted)
+        shown["status"] = {"items_total_count": total, "person_count": len(contacts)}
+    else:
+        # The counts may be absent from the first answer.
+        shown.pop("status")
+    return shown, settings.import_status
+
+
+def import_lists(world: World, caller: Caller, ids: object) -> list[int]:
+    """The numbers of an import's lists: 1 to 50, all of them living."""
+    wanted = parameters.check_ids("list_ids", ids, 50)
+    known, unknown = Lists(world.database).numbers(caller.account.number, wanted)
+    if unknown and world.settings.unknown_list_on_import == "reject":
+        raise invalid(f"list_ids: list {unknown[0]} does not exist")
+    return known
+
+
+def _contacts(world: World, body: dict[str, Any]) -> list[Any]:
+    contacts = body.get("import_data")
+    if not isinstance(contacts, list):
+        raise invalid("import_data must be an array")
+    if not contacts:
+        raise invalid("import_data must not be empty")
+    if world.settings.unknown_import_property == "reject":
+        seen: set[str] = set()
+        for contact in contacts:
+            if isinstance(contact, dict):
+                seen.update(contact)
+        for key in seen - KNOWN_KEYS:
+            if not key.startswith("cf:"):
+                raise invalid(f"import_data: unknown property {key}")
+    return contacts

@@ -1,0 +1,142 @@
+"""Searching contacts: the filters of GET /contacts, in pages that a cursor continues.
+
+A cursor holds the whole search, as the vendor's does: the next page is asked for by it alone.
+Pages follow the row's number, or the time that is searched by, so that a page never skips a
+contact because another one was added or removed meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import orjson
+
+from sync.sandbox.audience.catalog import Lists
+from sync.sandbox.audience.person import Person, read_row
+from sync.sandbox.audience.rules import PERMISSIONS
+from sync.sandbox.database import Database
+
+ACTIVE = ("explicit", "implicit")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for; times are milliseconds, lists and tags are numbers."""
+
+    status: tuple[str, ...] = ()
+    email_key: str | None = None
+    lists: tuple[int, ...] | None = None
+    tags: tuple[int, ...] | None = None
+    updated_after: int | None = None
+    updated_before: int | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+    optout_after: int | None = None
+    optout_before: int | None = None
+    sms_status: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    limit: int = 50
+    include_count: bool = False
+    after: tuple[int, int] | None = None
+    """The place where the page before ended: (value of the order's column, row's number)."""
+
+    @property
+    def order(self) -> str:
+        """The column that pages follow."""
+        if self.updated_after is not None or self.updated_before is not None:
+            return "updated_at"
+        if self.optout_after is not None or self.optout_before is not None:
+            return "opt_out_at"
+        return "seq"
+
+
+def run_search(
+    database: Database, lists: Lists, account: int, search: Search
+) -> tuple[list[Person], Search | None]:
+    """One page, and the search for the next one if there is more."""
+    where, values = _conditions(lists, account, search)
+    order = search.order
+    if search.after is not None:
+        where += f" AND ({order}, seq) > (?, ?)"
+        values += search.after
+    sql = f"SELECT * FROM contact WHERE {where} ORDER BY {order}, seq LIMIT ?"  # noqa: S608
+    rows = database.all(sql, (*values, search.limit + 1))
+    page = [read_row(row) for row in rows[: search.limit]]
+    if len(rows) <= search.limit:
+        return page, None
+    last = rows[search.limit - 1]
+    return page, replace(search, after=(last[order], last["seq"]))
+
+
+def count(database: Database, lists: Lists, account: int, search: Search) -> int:
+    where, values = _conditions(lists, account, search)
+    return int(database.value(f"SELECT count(*) FROM contact WHERE {where}", values))  # noqa: S608
+
+
+def to_cursor(search: Search) -> str:
+    packed = {key: value for key, value in asdict(search).items() if value not in (None, (), False)}
+    return base64.urlsafe_b64encode(orjson.dumps(packed)).rstrip(b"=").decode()
+
+
+def from_cursor(text: str) -> Search:
+    """Raises ValueError for anything that `to_cursor` did not make."""
+    try:
+        packed: dict[str, Any] = orjson.loads(
+            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        )
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in packed.items()
+        }
+        return Search(**fields)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError("the cursor is not valid") from error
+
+
+def _conditions(lists: Lists, account: int, search: Search) -> tuple[str, tuple[Any, ...]]:
+    parts, values = ["account = ?"], [account]
+    extra: list[Any] = []
+    parts.append(_status(search.status))
+    if search.email_key is not None:
+        parts.append("email_key = ?")
+        extra.append(search.email_key)
+    if search.lists is not None:
+        sets = lists.sets.containing_any(account, search.lists)
+        parts.append(f"list_set IN ({', '.join(map(str, sets))})")
+    if search.tags is not None:
+        tags = ", ".join(str(int(tag)) for tag in search.tags)
+        parts.append(f"seq IN (SELECT contact FROM tagging WHERE tag IN ({tags}))")  # noqa: S608
+    for column, sign, value in (
+        ("updated_at", ">", search.updated_after),
+        ("updated_at", "<", search.updated_before),
+        ("created_at", ">", search.created_after),
+        ("created_at", "<", search.created_before),
+        ("opt_out_at", ">", search.optout_after),
+        ("opt_out_at", "<", search.optout_before),
+    ):
+        if value is not None:
+            parts.append(f"{column} {sign} ?")
+            extra.append(value)
+    if search.sms_status and "all" not in search.sms_status:
+        marks = ", ".join("?" for _ in search.sms_status)
+        parts.append(f"sms IS NOT NULL AND json_extract(doc, '$.sms.permission') IN ({marks})")
+        extra.extend(search.sms_status)
+    return " AND ".join(parts), (*values, *extra)
+
+
+def _status(wanted: tuple[str, ...]) -> str:
+    """Without a status everybody but the deleted is found."""
+    if not wanted:
+        return "deleted_at IS NULL"
+    if "all" in wanted:
+        return "1"
+    found = []
+    for status in wanted:
+        if status == "deleted":
+            found.append("deleted_at IS NOT NULL")
+        elif status == "active":
+            found.append(f"(deleted_at IS NULL AND permission IN {ACTIVE})")
+        elif status in PERMISSIONS:
+            found.append(f"(deleted_at IS NULL AND permission = '{status}')")
+    return "(" + (" OR ".join(found) or "0") + ")"

@@ -1,0 +1,36 @@
+"""Everything that one sandbox is made of, handed to whoever answers a request."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sync.sandbox.clock import Clock
+from sync.sandbox.database import Database
+from sync.sandbox.faults import FaultBook
+from sync.sandbox.limits import Limits
+from sync.sandbox.oauth.tokens import Signer
+from sync.sandbox.request_log import RequestLog
+from sync.sandbox.settings import SandboxSettings
+
+if TYPE_CHECKING:
+    from sync.sandbox.activities import Plan
+
+
+@dataclass(slots=True)
+class World:
+    """The settings may be replaced at any time; the other parts live as long as the sandbox."""
+
+    settings: SandboxSettings
+    database: Database
+    clock: Clock
+    log: RequestLog
+    faults: FaultBook
+    limits: Limits
+    signer: Signer
+    plans: list[Plan] = field(default_factory=list)
+    """How coming activities shall end, in place of completing."""
+    base_url: str = ""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held while a request is worked on: one at a time."""
