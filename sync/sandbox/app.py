@@ -10,6 +10,7 @@ from sync.sandbox.admin.endpoints import admin_blueprint
 from sync.sandbox.admin.pages import pages_blueprint
 from sync.sandbox.api.account import account_blueprint
 from sync.sandbox.api.activities import activities_blueprint
+from sync.sandbox.api.bulk import bulk_blueprint
 from sync.sandbox.api.contacts import contacts_blueprint
 from sync.sandbox.api.fields import fields_blueprint
 from sync.sandbox.api.gate import admit, error_response
@@ -29,6 +30,7 @@ def build_app(world: World) -> Flask:
         token_blueprint(world),
         account_blueprint(world),
         activities_blueprint(world),
+        bulk_blueprint(world),
         contacts_blueprint(world),
         fields_blueprint(world),
         lists_blueprint(world),

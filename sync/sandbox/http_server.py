@@ -39,9 +39,8 @@ class HttpServer(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
         super().__init__((host, port), _Handler)
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True
-        )
+        self._over = False
+        self._thread = threading.Thread(target=self._accept, name="sandbox", daemon=True)
 
     @property
     def port(self) -> int:
@@ -52,13 +51,20 @@ class HttpServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop listening and end every open connection."""
-        self.shutdown()
+        self._over = True
+        # A last connection wakes the thread that waits for one.
+        host = str(self.server_address[0])
+        socket.create_connection((host, self.port), timeout=5).close()
         self._thread.join()
         self.server_close()
         with self._open_lock:
             connections = list(self._open)
         for connection in connections:
             close_now(connection)
+
+    def _accept(self) -> None:
+        while not self._over:
+            self.handle_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._open_lock:

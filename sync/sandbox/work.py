@@ -6,15 +6,31 @@ of the work to do (1 unless a test plans another end), and the instant at which 
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 
+from sync.sandbox.audience.bulk import Bulk, Source
+from sync.sandbox.audience.catalog import Lists, Tags
+from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.importing import apply_import
 from sync.sandbox.audience.outcome import Outcome
+from sync.sandbox.audience.person import People
 from sync.sandbox.world import World
 
 Work = Callable[[World, int, bytes, float, int], Outcome]
+
+EXPORT_COLUMNS = {
+    "Email address": "email",
+    "Email status": "permission",
+    "First name": "first_name",
+    "Last name": "last_name",
+    "Job title": "job_title",
+    "Company": "company_name",
+}
 
 
 def do_import(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
@@ -35,4 +51,90 @@ def do_import(world: World, account: int, payload: bytes, share: float, now: int
     return Outcome(status, done.errors, done.state)
 
 
-WORK: dict[str, Work] = {"contacts_import": do_import}
+def _on_contacts(work: Callable[[Bulk, list[int], dict[str, Any]], Outcome]) -> Work:
+    """Work on the contacts of a source."""
+
+    def do(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
+        job = orjson.loads(payload)
+        bulk = Bulk(world.database, world.settings, account, now)
+        held: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in job["source"].items()
+        }
+        return work(bulk, bulk.find(Source(**held), share), job)
+
+    return do
+
+
+def do_list_delete(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
+    lists = Lists(world.database)
+    wanted = _first_share(orjson.loads(payload), share)
+    for one in lists.all(account):
+        if one.seq in wanted and one.deleted_at is None:
+            lists.delete(one, now)
+    return Outcome({"list_count": len(wanted)})
+
+
+def do_tags_delete(world: World, account: int, payload: bytes, share: float, _: int) -> Outcome:
+    tags = Tags(world.database)
+    wanted = _first_share(orjson.loads(payload), share)
+    for tag in tags.all(account):
+        if tag.seq in wanted:
+            tags.delete(tag)
+    return _counted(wanted)
+
+
+def do_fields_delete(world: World, account: int, payload: bytes, share: float, _: int) -> Outcome:
+    fields = Fields(world.database)
+    wanted = _first_share(orjson.loads(payload), share)
+    for field in fields.all(account):
+        if field.seq in wanted:
+            fields.delete(field)
+    return _counted(wanted)
+
+
+def do_export(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
+    """Write the core of the chosen contacts as CSV."""
+    job = orjson.loads(payload)
+    bulk = Bulk(world.database, world.settings, account, now)
+    held: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in job["source"].items()
+    }
+    found = bulk.find(Source(**held), share)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(EXPORT_COLUMNS)
+    for person in People(world.database).many(account, found):
+        row = person.doc | {"email": person.email, "permission": person.permission}
+        writer.writerow([row.get(name) or "" for name in EXPORT_COLUMNS.values()])
+    status = {"items_total_count": len(found), "items_completed_count": len(found)}
+    return Outcome(status, result=text.getvalue().encode())
+
+
+def _first_share(wanted: list[int], share: float) -> list[int]:
+    return wanted[: int(len(wanted) * share)]
+
+
+def _counted(wanted: list[int]) -> Outcome:
+    return Outcome({"items_total_count": len(wanted), "items_completed_count": len(wanted)})
+
+
+WORK: dict[str, Work] = {
+    "contacts_import": do_import,
+    "add_list_memberships": _on_contacts(
+        lambda bulk, found, job: bulk.add_to_lists(found, job["lists"])
+    ),
+    "remove_list_memberships": _on_contacts(
+        lambda bulk, found, job: bulk.remove_from_lists(found, job["lists"])
+    ),
+    "contact_delete": _on_contacts(
+        lambda bulk, found, job: bulk.delete(found, len(job["source"].get("lists") or ()))
+    ),
+    "contacts_taggings_add": _on_contacts(lambda bulk, found, job: bulk.tag(found, job["tags"])),
+    "contacts_taggings_remove": _on_contacts(
+        lambda bulk, found, job: bulk.untag(found, job["tags"])
+    ),
+    "list_delete": do_list_delete,
+    "contacts_tags_delete": do_tags_delete,
+    "custom_fields_delete": do_fields_delete,
+    "contact_exports": do_export,
+}

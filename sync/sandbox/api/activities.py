@@ -13,7 +13,7 @@ from sync.sandbox.api.lists import queue_full
 from sync.sandbox.api.paging import links, page_of, restore_query
 from sync.sandbox.api.problems import ApiError, invalid, not_found
 from sync.sandbox.audience.catalog import Lists
-from sync.sandbox.audience.import_payload import cut_contacts, pack
+from sync.sandbox.audience.import_payload import cut_contacts, pack, read_csv
 from sync.sandbox.audience.import_rows import KNOWN_KEYS
 from sync.sandbox.world import World
 
@@ -54,6 +54,28 @@ def activities_blueprint(world: World) -> Blueprint:
         lists = import_lists(world, caller, body.get("list_ids"))
         raw: bytes = request.environ["sandbox.body"]
         return start_import(world, caller, lists, contacts, permission, raw)
+
+    @endpoint(pages, world, "/activities/contacts_file_import", "POST", privilege=WRITE)
+    def file_import(caller: Caller) -> Answer:
+        if request.mimetype != "multipart/form-data":
+            raise ApiError(415, "This endpoint requires that Content-Type be unspecified")
+        upload = request.files.get("file")
+        if upload is None:
+            raise invalid("file is required")
+        if not (upload.filename or "").lower().endswith(".csv"):
+            raise ApiError(415, "Wrong file format, upload file must be of type .csv")
+        permission = request.form.get("sms_permission_to_send")
+        if permission not in (None, "explicit", "not_set"):
+            raise invalid("sms_permission_to_send does not have a valid value")
+        # The ids come in one field, separated by commas.
+        ids = [part for part in request.form.get("list_ids", "").split(",") if part]
+        lists = import_lists(world, caller, ids)
+        limits = world.settings.import_bytes_limit, world.settings.import_contacts_limit
+        try:
+            contacts = read_csv(upload.read(), *limits)
+        except ValueError as error:
+            raise invalid(f"The file is not valid: {error}") from None
+        return start_import(world, caller, lists, contacts, permission, None, upload.filename)
 
     return pages
 

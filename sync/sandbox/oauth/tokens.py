@@ -39,10 +39,7 @@ class Signer:
         if pem is None:
             pem = _process_key()
             database.run("INSERT INTO keyring (name, value) VALUES ('rsa', ?)", (pem,))
-        key = serialization.load_pem_private_key(pem.encode(), password=None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise TypeError("the sandbox's key is not an RSA key")
-        self._key = key
+        self._key = _load(pem)
         self._known: dict[str, Claims] = {}
 
     def access_token(
@@ -107,6 +104,14 @@ class Signer:
 def new_refresh_token() -> str:
     """An opaque value of 42 characters, the length that one client measured."""
     return secrets.token_urlsafe(32)[:42]
+
+
+@functools.cache
+def _load(pem: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("the sandbox's key is not an RSA key")
+    return key
 
 
 @functools.cache

@@ -1,0 +1,111 @@
+"""Faults on demand: each is played where, when and as often as asked."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+
+from sync.sandbox import Fault, Sandbox
+from tests.sandbox.client import Client
+
+
+@pytest.mark.parametrize(
+    ("status", "shape"),
+    [(400, list), (401, dict), (403, dict), (404, list), (409, list), (500, list), (503, dict)],
+)
+def test_each_status_comes_in_its_envelope(
+    client: Client, sandbox: Sandbox, status: int, shape: type
+) -> None:
+    sandbox.add_fault(Fault("status", "/v3/contact_lists", status=status, count=1))
+    answer = client.get("/contact_lists")
+    assert answer.status_code == status
+    assert isinstance(answer.json(), shape)
+    assert client.get("/contact_lists").status_code == 200
+
+
+def test_a_fault_hits_the_requests_it_names(client: Client, sandbox: Sandbox) -> None:
+    sandbox.add_fault(Fault("status", "/v3/contacts*", method="get", query="*limit=7*", skip=1))
+    statuses = [client.get("/contacts", limit=n).status_code for n in (7, 8, 7, 7)]
+    assert statuses == [200, 200, 503, 503]
+    assert client.post("/contacts", {}).status_code == 400
+
+
+def test_faults_by_pattern_and_by_share(client: Client, sandbox: Sandbox) -> None:
+    sandbox.add_fault(Fault("status", pattern="x.x"))
+    assert [client.get("/contacts").status_code for _ in range(4)] == [503, 200, 503, 503]
+    sandbox.clear_faults()
+    sandbox.add_fault(Fault("status", share=0.5))
+    hit = sum(client.get("/contacts").status_code == 503 for _ in range(60))
+    assert 10 < hit < 50
+
+
+@pytest.mark.parametrize("kind", ["drop", "reset"])
+@pytest.mark.parametrize(("after_work", "lists"), [(False, 1), (True, 2)])
+def test_connections_are_dropped_before_or_after_the_work(
+    client: Client, sandbox: Sandbox, kind: str, after_work: bool, lists: int
+) -> None:
+    fault = Fault("drop" if kind == "drop" else "reset", method="POST", after_work=after_work)
+    sandbox.add_fault(fault)
+    with pytest.raises(requests.ConnectionError):
+        client.post("/contact_lists", {"name": "New"})
+    assert len(client.get("/contact_lists").json()["lists"]) == lists
+    assert [entry.status for entry in sandbox.requests()] == [0, 200]
+    assert sandbox.requests()[0].fault == f"{kind} #1"
+
+
+def test_a_connection_is_cut_in_the_middle_of_the_answer(client: Client, sandbox: Sandbox) -> None:
+    sandbox.add_fault(Fault("cut", method="POST", count=1))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        client.post("/contact_lists", {"name": "New"})
+    assert len(client.get("/contact_lists").json()["lists"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"), [("html", "<html>"), ("empty", ""), ("garbage", '{"contacts": [{')]
+)
+def test_other_bodies_in_place_of_json(
+    client: Client, sandbox: Sandbox, kind: str, begins: str
+) -> None:
+    sandbox.add_fault(Fault(kind, status=200, count=1))  # type: ignore[arg-type]
+    answer = client.get("/contacts")
+    assert answer.status_code == 200
+    assert answer.text.startswith(begins)
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        answer.json()
+
+
+@pytest.mark.parametrize("kind", ["slow", "slow-body"])
+def test_slow_answers_and_slow_bodies(client: Client, sandbox: Sandbox, kind: str) -> None:
+    sandbox.add_fault(Fault("slow" if kind == "slow" else "slow-body", delay=0.3))
+    began = time.monotonic()
+    assert client.get("/contact_lists").json()["lists"]
+    assert time.monotonic() - began >= 0.29
+
+
+def test_the_token_endpoint_has_faults_of_its_own_shape(sandbox: Sandbox) -> None:
+    sandbox.add_fault(Fault("status", "/oauth2/*/token", status=503))
+    answer = requests.post(sandbox.token_url, timeout=10)
+    assert (answer.status_code, set(answer.json())) == (503, {"error", "error_description"})
+
+
+def test_a_fault_may_bring_its_own_words(client: Client, sandbox: Sandbox) -> None:
+    sandbox.add_fault(
+        Fault("status", status=429, body='{"message":"Limit"}', retry_after="7", count=1)
+    )
+    answer = client.get("/contacts")
+    assert (answer.text, answer.headers["Retry-After"]) == ('{"message":"Limit"}', "7")
+
+
+def test_faults_can_be_set_from_another_process(sandbox: Sandbox, client: Client) -> None:
+    address = f"{sandbox.admin_url}/faults"
+    made = requests.post(address, json={"kind": "status", "status": 500}, timeout=10)
+    assert made.json() == {"number": 1}
+    assert client.get("/contacts").status_code == 500
+    waiting = requests.get(address, timeout=10).json()["faults"]
+    assert (waiting[0]["played"], waiting[0]["status"]) == (1, 500)
+    requests.delete(address, timeout=10)
+    assert client.get("/contacts").status_code == 200
+    refused = requests.post(address, json={"kind": "status", "colour": "red"}, timeout=10)
+    assert refused.status_code == 400
