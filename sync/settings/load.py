@@ -36,7 +36,11 @@ from sync.settings.options import (
 ENVIRONMENT_PREFIX = "CONTACT_SYNC_"
 CONFIGURATION_VARIABLE = "CONTACT_SYNC_CONFIG"
 # Read by the tests, not by the program.
-OTHER_VARIABLES = ("CONTACT_SYNC_REQUIRE_ALL",)
+OTHER_VARIABLES = (
+    "CONTACT_SYNC_REQUIRE_ALL",
+    "CONTACT_SYNC_TEST_POSTGRESQL",
+    "CONTACT_SYNC_TEST_MARIADB",
+)
 DEFAULT_PATHS = (Path("contact-sync.toml"), Path("/etc/contact-sync/contact-sync.toml"))
 
 

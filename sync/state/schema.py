@@ -59,8 +59,11 @@ metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
 )
 
-# The token pair of an account: one row. `generation` counts the pairs; `refresh_begun_at` is set
-# while a refresh of this generation is in flight; `lost_at` when the refresh token was refused.
+# The token pair of an account: one row, its tokens encrypted. `generation` counts the pairs.
+# `refresh_begun_at` is set while a refresh of this generation is in flight, and `refresh_attempts`
+# counts its tries; `lost_at` is set when the refresh token was refused. `host`, `client_id` and
+# `token_url` say where, to whom and by whom the pair was issued. After a logout the tokens are
+# empty, and the row stays for its generation and its `encoded_account_id`.
 token_pair = Table(
     "token_pair",
     metadata,
@@ -73,7 +76,10 @@ token_pair = Table(
     Column("expires_at", Instant, nullable=False),
     Column("encoded_account_id", String(100)),
     Column("host", String(255), nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("token_url", Text, nullable=False),
     Column("refresh_begun_at", Instant),
+    Column("refresh_attempts", Integer, nullable=False, default=0),
     Column("lost_at", Instant),
     Column("lost_cause", Text),
     **_OPTIONS,

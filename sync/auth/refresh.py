@@ -1,0 +1,268 @@
+"""Spending a refresh token without losing the next one: steps 3 to 5 of the vault's protocol.
+
+The caller holds the account's lock and has read the row. README.md in this folder tells the
+whole protocol, and what it can't promise.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+import structlog
+
+from sync.auth.lifetimes import DISUSE_LIMIT
+from sync.auth.outcomes import AnswerLost, GrantRefused, NotSent, Refused, TooManyRequests
+from sync.auth.pairs import Pair, Pairs
+from sync.auth.rescue import Rescue
+from sync.auth.token_answer import TokenAnswer
+from sync.auth.token_endpoint import TokenEndpoint
+from sync.clock import Clock
+from sync.errors import AuthorizationLost, Busy, ConfigurationError, StateError
+from sync.state.tokens import StoredPair, begin_refresh, drop_refresh, mark_lost, replace_pair
+
+# The endpoint takes one request a second (https://community.constantcontact.com, the support
+# answers of user 1384049); it is not on the rate limit page.
+_PACE_PAUSE = timedelta(seconds=1.1)
+_PACE_PAUSES = 3
+_STORE_PAUSE = timedelta(seconds=1)
+_log = structlog.get_logger()
+
+
+class Step(Enum):
+    """What has just been done; for those who watch a refresh, such as tests and benchmarks."""
+
+    LOCKED = "the lock is held"
+    READ = "the row was read under the lock"
+    BEGUN = "the refresh is journalled"
+    ANSWERED = "the endpoint's answer was read"
+    STORED = "the new pair is in the database"
+    RESCUED = "the new pair is in the rescue file"
+    RELEASED = "the lock is free, the new token not used yet"
+
+
+Observer = Callable[[Step], None]
+
+
+@dataclass
+class _Dead(Exception):
+    """The refresh token was refused; `doubt_since` when an answer to it was lost before."""
+
+    refused: GrantRefused
+    doubt_since: datetime | None
+
+
+class Refresher:
+    """Renews the pair of one account.
+
+    `patience` is how long a database that fails at the worst moment is tried again while the
+    pair is safe in the rescue file, and `last_patience` while it is nowhere but in memory.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        endpoint: TokenEndpoint,
+        rescue: Rescue,
+        clock: Clock,
+        observe: Observer,
+        *,
+        patience: timedelta = timedelta(seconds=20),
+        last_patience: timedelta = timedelta(minutes=10),
+    ) -> None:
+        self._pairs = pairs
+        self._store = pairs.store
+        self._account = pairs.account
+        self._endpoint = endpoint
+        self._rescue = rescue
+        self._clock = clock
+        self._observe = observe
+        self._patience = patience
+        self._last_patience = last_patience
+
+    def refresh(self, pair: Pair) -> Pair:
+        """The pair after this one, durable.
+
+        Raises NotSent, TooManyRequests, AnswerLost or Refused when the old pair stays;
+        AuthorizationLost when the refresh token is dead; StateError when the database or the disk
+        can't be relied on.
+        """
+        self._begin(pair.row)
+        with _undisturbed():
+            try:
+                answer = self._ask(pair.row, pair.refresh_token)
+            except _Dead as dead:
+                return self._newer_or_lost(pair.row, dead)
+            self._observe(Step.ANSWERED)
+            fresh = self._pairs.successor(pair, answer)
+            self.store_first(fresh.row)
+        _log_renewal(pair, fresh, answer)
+        # A cut answer may have brought the refresh token alone; it is whole only with another.
+        return fresh if answer.access_token else self.refresh(fresh)
+
+    def store_first(self, row: StoredPair) -> None:
+        """Write a new pair before anything else is done with it.
+
+        Whatever stops the write, the pair goes to the rescue file, and the write is tried again.
+        """
+        try:
+            self._store_once(row)
+        except BaseException as failure:
+            rescued = self._rescue_once(row)
+            if not isinstance(failure, StateError):
+                raise
+            self._store_patiently(row, failure, rescued=rescued)
+
+    def _begin(self, row: StoredPair) -> None:
+        """Step 3: prove that disk and database take something, and leave word of the refresh."""
+        self._rescue.prepare()
+        if not begin_refresh(self._store, self._account, row.generation, self._clock()):
+            raise Busy("The token pair was replaced by somebody else just now; run again.")
+        self._observe(Step.BEGUN)
+
+    def _ask(self, row: StoredPair, refresh_token: str) -> TokenAnswer:
+        """Step 4: one call, and one more at once when nobody knows what came of the first."""
+        doubt_since = row.refresh_begun_at
+        calls_left = 2
+        pauses_left = _PACE_PAUSES
+        while True:
+            try:
+                return self._endpoint.refresh(refresh_token)
+            except AnswerLost as unknown:
+                _log.warning("token endpoint's answer lost", reason=str(unknown))
+                doubt_since = doubt_since or self._clock()
+                calls_left -= 1
+                if not calls_left:
+                    raise
+            except TooManyRequests:
+                if not pauses_left:
+                    self._take_back(row, doubt_since)
+                    raise
+                pauses_left -= 1
+                time.sleep(_PACE_PAUSE.total_seconds())
+            except GrantRefused as refused:
+                raise _Dead(refused, doubt_since) from None
+            except (NotSent, Refused, ConfigurationError):
+                self._take_back(row, doubt_since)
+                raise
+
+    def _take_back(self, row: StoredPair, doubt_since: datetime | None) -> None:
+        """Drop the journal entry, unless this refresh or an earlier one may have worked."""
+        if doubt_since is None:
+            drop_refresh(self._store, self._account, row.generation)
+
+    def _newer_or_lost(self, row: StoredPair, dead: "_Dead") -> Pair:
+        """A refusal is believed only when nobody else has put a newer pair there."""
+        current = self._pairs.read()
+        if current is not None and current.row.generation > row.generation:
+            return current
+        now = self._clock()
+        cause = cause_of_loss(row, dead.refused, doubt_since=dead.doubt_since, now=now)
+        _log.error("authorization lost", cause=cause)
+        # If this can't be written, the journal stays and the next start finds the same.
+        with suppress(StateError):
+            mark_lost(self._store, self._account, row.generation, now, cause)
+        raise AuthorizationLost(lost_sentence(cause))
+
+    def _store_once(self, row: StoredPair) -> None:
+        if replace_pair(self._store, row):
+            self._observe(Step.STORED)
+        else:
+            # Two refreshed at once, in spite of the lock: the first to write is believed.
+            _log.warning("token pair replaced by somebody else", generation=row.generation)
+
+    def _rescue_once(self, row: StoredPair) -> bool:
+        try:
+            file = self._rescue.write(row)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the pair is still in memory)
+            _log.critical("new token pair is only in memory", reason=str(error))
+            return False
+        self._observe(Step.RESCUED)
+        _log.error("new token pair is in the rescue file", file=str(file))
+        return True
+
+    def _store_patiently(self, row: StoredPair, failure: StateError, *, rescued: bool) -> None:
+        started = time.monotonic()
+        while True:
+            patience = self._patience if rescued else self._last_patience
+            if time.monotonic() - started >= patience.total_seconds():
+                raise StateError(_unsaved_sentence(failure, rescued=rescued)) from failure
+            time.sleep(_STORE_PAUSE.total_seconds())
+            try:
+                self._store_once(row)
+            except StateError as error:
+                failure = error
+                rescued = rescued or self._rescue_once(row)
+            else:
+                self._rescue.discard()
+                return
+
+
+def cause_of_loss(
+    row: StoredPair, refused: Refused, *, doubt_since: datetime | None, now: datetime
+) -> str:
+    """The likeliest reason why a refresh token was refused, for a person."""
+    said = refused.description or refused.error
+    if doubt_since is not None:
+        return (
+            f"the answer to the refresh of {_date(doubt_since)} was lost (the connection or the "
+            f"program broke off at that moment), and the old token is refused now ({said})"
+        )
+    if now - row.issued_at >= DISUSE_LIMIT:
+        return (
+            f"the refresh token was last used on {_date(row.issued_at)}, and dies after 180 days "
+            f"of disuse ({said})"
+        )
+    return (
+        f"Constant Contact refused the refresh token on {_date(now)} ({said}): the access was "
+        "withdrawn there, a new consent replaced it, or a copy of this program used it elsewhere"
+    )
+
+
+def lost_sentence(cause: str) -> str:
+    """What a person reads wherever the authorization is lost."""
+    return (
+        f"The authorization for Constant Contact is lost: {cause}. Run contact-sync authorize "
+        "once; no contact is lost meanwhile, and the next run catches up."
+    )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let the signals that end a program wait until the pair is safe (one call and one write)."""
+    ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _log_renewal(pair: Pair, fresh: Pair, answer: TokenAnswer) -> None:
+    _log.info(
+        "token pair renewed",
+        generation=fresh.row.generation,
+        expires_at=fresh.row.expires_at.isoformat(timespec="seconds"),
+        refresh_token="rotated" if fresh.refresh_token != pair.refresh_token else "kept",
+        seconds=round((answer.received_at - answer.requested_at).total_seconds(), 3),
+    )
+
+
+def _unsaved_sentence(failure: StateError, *, rescued: bool) -> str:
+    if rescued:
+        return (
+            f"A new token pair was received, but: {failure} The pair is safe in the rescue file; "
+            "the next start adopts it."
+        )
+    return (
+        f"A new token pair was received, but neither the database nor a rescue file could take "
+        f"it: {failure} While this process lives it goes on trying; free the disk now, and don't "
+        "end it. If it ends first, contact-sync authorize is needed."
+    )
+
+
+def _date(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,115 @@
+"""What tests of several parts need: a state database of each kind, settings, a sandbox."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync.sandbox import Sandbox, SandboxSettings
+from sync.settings import Settings
+from sync.state.store import Store, open_store
+
+SERVERS = {
+    "postgresql": os.environ.get(
+        "CONTACT_SYNC_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+    ),
+    "mariadb": os.environ.get(
+        "CONTACT_SYNC_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306/mysql"
+    ),
+}
+BACKENDS = ("sqlite", *SERVERS)
+
+# Without limits of pace, and with activities that end at once.
+QUICK = SandboxSettings(
+    requests_per_second=None,
+    token_calls_per_second=None,
+    start_delay=timedelta(0),
+    processing_time=timedelta(0),
+)
+
+SettingsFor = Callable[..., Settings]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A quick local Constant Contact."""
+    with Sandbox(settings=QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+def settings_for(tmp_path: Path) -> SettingsFor:
+    """Make settings: for a sandbox, a state database, and any section's options as a dict."""
+
+    def make(
+        sandbox: Sandbox | None = None, state_url: str | None = None, **sections: dict[str, Any]
+    ) -> Settings:
+        oauth = {"client_id": "an-application", "client_secret": "its-secret-of-some-length"}
+        api: dict[str, Any] = {"timeout": 5}
+        if sandbox is not None:
+            oauth = {
+                "client_id": sandbox.client_id,
+                "client_secret": sandbox.client_secret,
+                "authorize_url": sandbox.authorize_url,
+                "token_url": sandbox.token_url,
+            }
+            api["base_url"] = sandbox.api_url
+        defaults: dict[str, dict[str, Any]] = {
+            "oauth": oauth,
+            "api": api,
+            "source": {"path": tmp_path / "contacts.csv"},
+            "lists": {"names": ["Customers"]},
+            "state": {"directory": tmp_path / "state", "url": state_url},
+            "report": {"directory": tmp_path / "reports"},
+        }
+        names = defaults.keys() | sections.keys()
+        return Settings(
+            **{name: {**defaults.get(name, {}), **sections.get(name, {})} for name in names}
+        )
+
+    return make
+
+
+@pytest.fixture(params=BACKENDS)
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database: on SQLite, PostgreSQL and MariaDB, one after another."""
+    backend: str = request.param
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'state.db'}"
+        return
+    name = f"contact_sync_test_{uuid.uuid4().hex[:12]}"
+    _on_server(backend, f"CREATE DATABASE {name}")
+    try:
+        yield make_url(SERVERS[backend]).set(database=name).render_as_string(hide_password=False)
+    finally:
+        force = " WITH (FORCE)" if backend == "postgresql" else ""
+        _on_server(backend, f"DROP DATABASE {name}{force}")
+
+
+@pytest.fixture
+def store(settings_for: SettingsFor, state_url: str) -> Iterator[Store]:
+    """An opened state database of each kind."""
+    with open_store(settings_for(state_url=state_url)) as opened:
+        yield opened
+
+
+def _on_server(backend: str, statement: str) -> None:
+    engine = create_engine(
+        SERVERS[backend], isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
+    )
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    except SQLAlchemyError as error:
+        if os.environ.get("CONTACT_SYNC_REQUIRE_ALL") == "1":
+            raise
+        pytest.skip(f"no {backend} server answers ({type(error).__name__})")
+    finally:
+        engine.dispose()
