@@ -70,9 +70,10 @@ def settings_for(tmp_path: Path) -> SettingsFor:
             "report": {"directory": tmp_path / "reports"},
         }
         names = defaults.keys() | sections.keys()
-        return Settings(
-            **{name: {**defaults.get(name, {}), **sections.get(name, {})} for name in names}
-        )
+        merged: dict[str, Any] = {
+            name: {**defaults.get(name, {}), **sections.get(name, {})} for name in names
+        }
+        return Settings(**merged)
 
     return make
 

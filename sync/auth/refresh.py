@@ -6,45 +6,29 @@ whole protocol, and what it can't promise.
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 
 import structlog
 
 from sync.auth.lifetimes import DISUSE_LIMIT
 from sync.auth.outcomes import AnswerLost, GrantRefused, NotSent, Refused, TooManyRequests
 from sync.auth.pairs import Pair, Pairs
-from sync.auth.rescue import Rescue
+from sync.auth.safekeeping import Safekeeping
+from sync.auth.steps import Observer, Step
 from sync.auth.token_answer import TokenAnswer
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.clock import Clock
 from sync.errors import AuthorizationLost, Busy, ConfigurationError, StateError
-from sync.state.tokens import StoredPair, begin_refresh, drop_refresh, mark_lost, replace_pair
+from sync.state.tokens import StoredPair, begin_refresh, drop_refresh, mark_lost
 
 # The endpoint takes one request a second (https://community.constantcontact.com, the support
 # answers of user 1384049); it is not on the rate limit page.
 _PACE_PAUSE = timedelta(seconds=1.1)
 _PACE_PAUSES = 3
-_STORE_PAUSE = timedelta(seconds=1)
 _log = structlog.get_logger()
-
-
-class Step(Enum):
-    """What has just been done; for those who watch a refresh, such as tests and benchmarks."""
-
-    LOCKED = "the lock is held"
-    READ = "the row was read under the lock"
-    BEGUN = "the refresh is journalled"
-    ANSWERED = "the endpoint's answer was read"
-    STORED = "the new pair is in the database"
-    RESCUED = "the new pair is in the rescue file"
-    RELEASED = "the lock is free, the new token not used yet"
-
-
-Observer = Callable[[Step], None]
 
 
 @dataclass
@@ -56,32 +40,23 @@ class _Dead(Exception):
 
 
 class Refresher:
-    """Renews the pair of one account.
-
-    `patience` is how long a database that fails at the worst moment is tried again while the
-    pair is safe in the rescue file, and `last_patience` while it is nowhere but in memory.
-    """
+    """Renews the pair of one account."""
 
     def __init__(
         self,
         pairs: Pairs,
         endpoint: TokenEndpoint,
-        rescue: Rescue,
+        safekeeping: Safekeeping,
         clock: Clock,
         observe: Observer,
-        *,
-        patience: timedelta = timedelta(seconds=20),
-        last_patience: timedelta = timedelta(minutes=10),
     ) -> None:
         self._pairs = pairs
         self._store = pairs.store
         self._account = pairs.account
         self._endpoint = endpoint
-        self._rescue = rescue
+        self._safekeeping = safekeeping
         self._clock = clock
         self._observe = observe
-        self._patience = patience
-        self._last_patience = last_patience
 
     def refresh(self, pair: Pair) -> Pair:
         """The pair after this one, durable.
@@ -98,27 +73,14 @@ class Refresher:
                 return self._newer_or_lost(pair.row, dead)
             self._observe(Step.ANSWERED)
             fresh = self._pairs.successor(pair, answer)
-            self.store_first(fresh.row)
+            self._safekeeping.store(fresh.row)
         _log_renewal(pair, fresh, answer)
         # A cut answer may have brought the refresh token alone; it is whole only with another.
         return fresh if answer.access_token else self.refresh(fresh)
 
-    def store_first(self, row: StoredPair) -> None:
-        """Write a new pair before anything else is done with it.
-
-        Whatever stops the write, the pair goes to the rescue file, and the write is tried again.
-        """
-        try:
-            self._store_once(row)
-        except BaseException as failure:
-            rescued = self._rescue_once(row)
-            if not isinstance(failure, StateError):
-                raise
-            self._store_patiently(row, failure, rescued=rescued)
-
     def _begin(self, row: StoredPair) -> None:
         """Step 3: prove that disk and database take something, and leave word of the refresh."""
-        self._rescue.prepare()
+        self._safekeeping.prepare()
         if not begin_refresh(self._store, self._account, row.generation, self._clock()):
             raise Busy("The token pair was replaced by somebody else just now; run again.")
         self._observe(Step.BEGUN)
@@ -166,39 +128,6 @@ class Refresher:
         with suppress(StateError):
             mark_lost(self._store, self._account, row.generation, now, cause)
         raise AuthorizationLost(lost_sentence(cause))
-
-    def _store_once(self, row: StoredPair) -> None:
-        if replace_pair(self._store, row):
-            self._observe(Step.STORED)
-        else:
-            # Two refreshed at once, in spite of the lock: the first to write is believed.
-            _log.warning("token pair replaced by somebody else", generation=row.generation)
-
-    def _rescue_once(self, row: StoredPair) -> bool:
-        try:
-            file = self._rescue.write(row)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the pair is still in memory)
-            _log.critical("new token pair is only in memory", reason=str(error))
-            return False
-        self._observe(Step.RESCUED)
-        _log.error("new token pair is in the rescue file", file=str(file))
-        return True
-
-    def _store_patiently(self, row: StoredPair, failure: StateError, *, rescued: bool) -> None:
-        started = time.monotonic()
-        while True:
-            patience = self._patience if rescued else self._last_patience
-            if time.monotonic() - started >= patience.total_seconds():
-                raise StateError(_unsaved_sentence(failure, rescued=rescued)) from failure
-            time.sleep(_STORE_PAUSE.total_seconds())
-            try:
-                self._store_once(row)
-            except StateError as error:
-                failure = error
-                rescued = rescued or self._rescue_once(row)
-            else:
-                self._rescue.discard()
-                return
 
 
 def cause_of_loss(
@@ -248,19 +177,6 @@ def _log_renewal(pair: Pair, fresh: Pair, answer: TokenAnswer) -> None:
         expires_at=fresh.row.expires_at.isoformat(timespec="seconds"),
         refresh_token="rotated" if fresh.refresh_token != pair.refresh_token else "kept",
         seconds=round((answer.received_at - answer.requested_at).total_seconds(), 3),
-    )
-
-
-def _unsaved_sentence(failure: StateError, *, rescued: bool) -> str:
-    if rescued:
-        return (
-            f"A new token pair was received, but: {failure} The pair is safe in the rescue file; "
-            "the next start adopts it."
-        )
-    return (
-        f"A new token pair was received, but neither the database nor a rescue file could take "
-        f"it: {failure} While this process lives it goes on trying; free the disk now, and don't "
-        "end it. If it ends first, contact-sync authorize is needed."
     )
 
 

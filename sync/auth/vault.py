@@ -5,26 +5,26 @@ program could have kept; README.md in this folder tells it on one page. Steps 1 
 again) and 6 (use) are here, 3 to 5 in `sync.auth.refresh`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from sync.auth.cipher import TokenCipher, open_cipher
+from sync.auth.custody import Custody
 from sync.auth.lifetimes import is_alive, is_due, refresh_token_dies_at
 from sync.auth.outcomes import Refused
-from sync.auth.pairs import Pair, Pairs
-from sync.auth.provenance import CopyFound, misfit, provenance_here
-from sync.auth.refresh import Observer, Refresher, Step, lost_sentence
-from sync.auth.rescue import Rescue
+from sync.auth.pairs import Pair
+from sync.auth.provenance import CopyFound, misfit
+from sync.auth.refresh import Refresher, lost_sentence
+from sync.auth.steps import Observer, Step, unobserved
 from sync.auth.token_endpoint import TokenAnswer, TokenEndpoint
 from sync.clock import Clock, utc_now
 from sync.errors import AuthorizationLost, AuthorizationNeeded, Busy, ServiceUnavailable
 from sync.settings import Settings
 from sync.state.store import Store
-from sync.state.tokens import StoredPair, adopt_pair, pin_account, read_pair, replace_pair
+from sync.state.tokens import adopt_pair, emptied, pin_account, read_pair, replace_pair
 
 # After a failed refresh, an access token that still works is used this long before the next try.
 _PAUSE_AFTER_FAILURE = timedelta(minutes=1)
@@ -80,18 +80,20 @@ class Vault:
         endpoint: TokenEndpoint,
         clock: Clock = utc_now,
         *,
-        observe: Observer = lambda _step: None,
+        observe: Observer = unobserved,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._cipher = cipher
         self._clock = clock
         self._observe = observe
-        self._account = settings.account.name
-        self._pairs = Pairs(store, self._account, cipher)
-        self._rescue = Rescue(settings.state.directory, store, self._account, cipher)
-        self._refresher = Refresher(self._pairs, endpoint, self._rescue, clock, observe)
-        self._here = provenance_here(settings, store)
+        self._custody = Custody(settings, store, cipher, observe)
+        self._account = self._custody.account
+        self._pairs = self._custody.pairs
+        self._rescue = self._custody.rescue
+        self._here = self._custody.here
+        self._refresher = Refresher(
+            self._pairs, endpoint, self._custody.safekeeping, clock, observe
+        )
         self._not_before: datetime | None = None
 
     def access_token(self, *, minimum_life: timedelta | None = None) -> str:
@@ -173,13 +175,12 @@ class Vault:
                 "oauth.scopes must contain offline_access, and the application must allow it. "
                 "Then run contact-sync authorize again."
             )
-        with self._locked():
-            self._adopt_rescued()
+        with self._custody.locked_and_current():
             before = read_pair(self._store, self._account)
             pinned = before.encoded_account_id if before else None
             if not another_account:
-                _refuse_another_account(pinned, encoded_account_id)
-            self._rescue.prepare()
+                refuse_another_account(pinned, encoded_account_id)
+            self._custody.safekeeping.prepare()
             pair = self._pairs.first(
                 answer,
                 answer.refresh_token,
@@ -188,23 +189,22 @@ class Vault:
                 encoded_account_id=encoded_account_id or (None if another_account else pinned),
                 here=self._here,
             )
-            self._refresher.store_first(pair.row)
+            self._custody.safekeeping.store(pair.row)
 
     def pin(self, encoded_account_id: str) -> None:
         """Hold the pair to the account that the service says it is for.
 
         The first one is recorded; raises AnotherAccount when it is not the recorded one.
         """
-        row = self._row()
-        _refuse_another_account(row.encoded_account_id, encoded_account_id)
+        row = self._custody.row()
+        refuse_another_account(row.encoded_account_id, encoded_account_id)
         if row.encoded_account_id is None:
             pin_account(self._store, self._account, row.generation, encoded_account_id)
 
     def adopt(self) -> None:
         """A person says that this copy is the original from now on."""
-        with self._locked():
-            self._adopt_rescued()
-            row = self._row()
+        with self._custody.locked_and_current():
+            row = self._custody.row()
             adopt_pair(
                 self._store,
                 self._account,
@@ -220,22 +220,10 @@ class Vault:
         They go on working elsewhere, if they were copied; Constant Contact's own page of connected
         applications withdraws them.
         """
-        with self._locked():
+        with self._custody.locked():
             row = self._pairs.read_row()
             self._rescue.discard()
-            if row is None:
-                return False
-            empty = replace(
-                row,
-                generation=row.generation + 1,
-                access_token="",
-                refresh_token="",
-                refresh_begun_at=None,
-                refresh_attempts=0,
-                lost_at=None,
-                lost_cause=None,
-            )
-            return replace_pair(self._store, empty)
+            return row is not None and replace_pair(self._store, emptied(row))
 
     def status(self) -> PairStatus:
         """What there is; needs no key and changes nothing."""
@@ -265,30 +253,14 @@ class Vault:
     def _present(self) -> Pair:
         """The pair as it is now, rescued ones adopted first."""
         if self._rescue.waits():
-            with self._locked():
-                self._adopt_rescued()
-        return self._belonging()
-
-    def _belonging(self) -> Pair:
-        row = self._row()
-        if wrong := misfit(row, self._here):
-            raise wrong
-        return self._pairs.open(row)
-
-    def _row(self) -> StoredPair:
-        row = self._pairs.read_row()
-        if row is None:
-            raise AuthorizationNeeded(
-                f"Nobody has authorized the account {self._account} yet: run contact-sync "
-                "authorize once, with a browser at hand."
-            )
-        return row
+            with self._custody.locked_and_current():
+                pass
+        return self._custody.pair()
 
     def _renewed(self, is_needed: Callable[[Pair], bool]) -> Pair:
         """The pair after a refresh, or the one that another process was first to get."""
-        with self._locked():
-            self._adopt_rescued()
-            pair = self._belonging()
+        with self._custody.locked_and_current():
+            pair = self._custody.pair()
             self._observe(Step.READ)
             if is_needed(pair):
                 if pair.row.lost_at is not None:
@@ -298,27 +270,12 @@ class Vault:
         self._observe(Step.RELEASED)
         return pair
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the account's lock, which every process of every host honours."""
-        # Two calls, their connecting, and the pace pauses; and as long again for the database.
-        patience = 6 * self._settings.api.timeout + timedelta(seconds=60)
-        with self._store.locks.hold(f"vault-{self._account}", wait=patience):
-            self._observe(Step.LOCKED)
-            yield
-
-    def _adopt_rescued(self) -> None:
-        """Before anything else under the lock, with the keys of now: another process may have
-        exchanged them, and a new pair must not be sealed with one that is gone."""
-        self._cipher.reload()
-        if self._rescue.waits():
-            self._rescue.adopt()
-
     def _lives(self, pair: Pair) -> bool:
         return is_alive(pair.row.expires_at, self._clock())
 
 
-def _refuse_another_account(pinned: str | None, present: str | None) -> None:
+def refuse_another_account(pinned: str | None, present: str | None) -> None:
+    """Raise AnotherAccount when both are known and differ."""
     if pinned is not None and present is not None and pinned != present:
         raise AnotherAccount(
             f"This is Constant Contact account {present}, but the state describes the contacts of "

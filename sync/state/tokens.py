@@ -5,7 +5,7 @@ durable when it returns.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,20 @@ class StoredPair:
     refresh_attempts: int = 0
     lost_at: datetime | None = None
     lost_cause: str | None = None
+
+
+def emptied(row: StoredPair) -> StoredPair:
+    """The row after a logout: no tokens, the account still known, the generation counted on."""
+    return replace(
+        row,
+        generation=row.generation + 1,
+        access_token="",
+        refresh_token="",
+        refresh_begun_at=None,
+        refresh_attempts=0,
+        lost_at=None,
+        lost_cause=None,
+    )
 
 
 def read_pair(store: Store, account: str) -> StoredPair | None:

@@ -1,0 +1,82 @@
+"""What every change of an account's row stands on: its lock, its keys, its rescued pairs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sync.auth.cipher import TokenCipher
+from sync.auth.pairs import Pair, Pairs
+from sync.auth.provenance import misfit, provenance_here
+from sync.auth.rescue import Rescue
+from sync.auth.safekeeping import Safekeeping
+from sync.auth.steps import Observer, Step, unobserved
+from sync.errors import AuthorizationNeeded
+from sync.settings import Settings
+from sync.state.store import Store
+from sync.state.tokens import StoredPair, read_pairs
+
+
+class Custody:
+    """The pair of one account in one state database."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        cipher: TokenCipher,
+        observe: Observer = unobserved,
+        *,
+        account: str | None = None,
+    ) -> None:
+        self.account = account or settings.account.name
+        self.store = store
+        self.cipher = cipher
+        self.pairs = Pairs(store, self.account, cipher)
+        self.rescue = Rescue(settings.state.directory, store, self.account, cipher)
+        self.safekeeping = Safekeeping(store, self.rescue, observe)
+        self.here = provenance_here(settings, store)
+        self._observe = observe
+        # Two calls, their connecting, and the pace pauses; and as long again for the database.
+        self._patience = 6 * settings.api.timeout + timedelta(seconds=60)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the account's lock, which every process of every host honours."""
+        with self.store.locks.hold(f"vault-{self.account}", wait=self._patience):
+            self._observe(Step.LOCKED)
+            yield
+
+    @contextmanager
+    def locked_and_current(self) -> Iterator[None]:
+        """Hold the lock, with the keys of now and every rescued pair adopted.
+
+        Another process may have exchanged the keys, and a new pair must not be sealed with one
+        that is gone.
+        """
+        with self.locked():
+            self.cipher.reload()
+            if self.rescue.waits():
+                self.rescue.adopt()
+            yield
+
+    def row(self) -> StoredPair:
+        """The row; raises AuthorizationNeeded when there is no pair."""
+        row = self.pairs.read_row()
+        if row is None:
+            raise AuthorizationNeeded(
+                f"Nobody has authorized the account {self.account} yet: run contact-sync "
+                "authorize once, with a browser at hand."
+            )
+        return row
+
+    def pair(self) -> Pair:
+        """The pair, if it belongs here; raises CopyFound or ConfigurationError if not."""
+        row = self.row()
+        if wrong := misfit(row, self.here):
+            raise wrong
+        return self.pairs.open(row)
+
+
+def all_accounts(store: Store) -> list[str]:
+    """The accounts that have a pair in this state database."""
+    return [row.account for row in read_pairs(store) if row.refresh_token]

@@ -1,0 +1,64 @@
+"""Exchanging the vault's key: every pair is encrypted anew, and at no instant is one unreadable."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from sync.auth.cipher import TokenCipher, new_key, read_keys, write_key_file
+from sync.auth.custody import Custody, all_accounts
+from sync.errors import Busy
+from sync.settings import Settings
+from sync.state.store import Store
+from sync.state.tokens import reseal_pair
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What was done: whose pairs are under the first key now, and whether that key is new."""
+
+    accounts: tuple[str, ...]
+    key_made: bool
+
+
+def rotate_key(settings: Settings, store: Store) -> Rotation:
+    """Encrypt every pair of this state database with a new key.
+
+    A key file gets a new first key and keeps the former one as its second, since another state
+    database may share the file. A key from the environment or a systemd credential is not ours to
+    write: there the new key is put before the old one by hand, this is run, and the old is taken
+    out.
+    """
+    key_made = settings.vault.key is None
+    former = read_keys(settings).split()
+    if key_made:
+        fresh = new_key()
+        # First every reader can read what is old and what will be new.
+        write_key_file(settings, [fresh, *former])
+    accounts = _reseal_all(settings, store)
+    if key_made:
+        write_key_file(settings, [fresh, former[0]])
+    return Rotation(accounts, key_made)
+
+
+def _reseal_all(settings: Settings, store: Store) -> tuple[str, ...]:
+    cipher = TokenCipher(lambda: read_keys(settings))
+    done = []
+    for account in all_accounts(store):
+        custody = Custody(settings, store, cipher, account=account)
+        with custody.locked_and_current():
+            row = custody.row()
+            if account != settings.account.name and not cipher.can_decrypt(row.refresh_token):
+                # Of another configuration with a key of its own.
+                continue
+            pair = custody.pairs.open(row)
+            sealed = cipher.encrypt(pair.access_token), cipher.encrypt(pair.refresh_token)
+            if custody.rescue.waits() or not reseal_pair(store, row, *sealed):
+                raise Busy(
+                    f"The pair of account {account} could not be encrypted anew just now; both "
+                    "keys stay in use. Run contact-sync rotate-key again."
+                )
+        done.append(account)
+        _log.info("token pair encrypted anew", account=account)
+    return tuple(done)
