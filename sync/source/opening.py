@@ -54,9 +54,9 @@ def look_at(options: Source) -> Opening:
     has_mark = encoding == "utf-8-sig" and head.startswith(codecs.BOM_UTF8)
     text, complete = _first_text(path, head, encoding)
     found = _first_records(text, delimiter or _sniff(text))
-    if found.header is None or not (complete or found.followed):
+    if found.header is None or not (complete or found.whole):
         raise SourceError(f"{path} has no header line in its first {_HEAD:,} bytes.")
-    if not found.followed:
+    if complete and not found.followed:
         raise no_rows(path)
     return Opening(
         encoding=encoding if has_mark or encoding != "utf-8-sig" else "utf-8",
@@ -116,10 +116,13 @@ def _first_text(path: Path, head: bytes, encoding: str) -> tuple[str, bool]:
 
 @dataclass(frozen=True, slots=True)
 class _FirstRecords:
+    """The header; whether it was read to its end, and whether there is any content after it."""
+
     delimiter: str
-    header: list[str] | None
-    header_row: int
-    followed: bool
+    header: list[str] | None = None
+    header_row: int = 0
+    whole: bool = False
+    followed: bool = False
 
 
 def _sniff(text: str) -> str:
@@ -128,17 +131,20 @@ def _sniff(text: str) -> str:
 
 
 def _first_records(text: str, delimiter: str) -> _FirstRecords:
-    """The first record with any content, and whether another one comes after it."""
+    """The first record with any content is the header."""
     header: list[str] | None = None
     header_row = 0
+    whole = False
     try:
         for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
             written = any(cell.strip() for cell in cells)
             if header is None:
                 header_row += 1
                 header = cells if written else None
-            elif written:
-                return _FirstRecords(delimiter, header, header_row, followed=True)
-    except csv.Error:
-        return _FirstRecords(delimiter, None, 0, followed=False)
-    return _FirstRecords(delimiter, header, header_row, followed=False)
+            else:
+                whole = True
+            if whole and written:
+                return _FirstRecords(delimiter, header, header_row, whole, followed=True)
+    except csv.Error:  # a cell of more than 131,072 characters
+        return _FirstRecords(delimiter)
+    return _FirstRecords(delimiter, header, header_row, whole)

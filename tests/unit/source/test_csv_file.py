@@ -1,0 +1,248 @@
+"""A CSV file in chunks: every row comes once, or is named with its number."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from sync.errors import ConfigurationError, SourceError
+from sync.settings.options import Source
+from sync.source import CsvSource, open_source
+
+Rows = list[tuple[int, list[str]]]
+Write = Callable[[bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_file(data: bytes) -> Path:
+        path = tmp_path / "contacts.csv"
+        path.write_bytes(data)
+        return path
+
+    return write_file
+
+
+def small_chunks(path: Path, rows: int = 3) -> CsvSource:
+    return CsvSource(Source(path=path).model_copy(update={"chunk_rows": rows}))
+
+
+def read(source: CsvSource) -> tuple[Rows, Rows]:
+    """The rows with their numbers, and the faults with their reasons."""
+    rows: Rows = []
+    faults: Rows = []
+    for chunk in source.chunks():
+        assert list(chunk.frame.columns) == list(source.header)
+        assert all(str(dtype) == "str" for dtype in chunk.frame.dtypes)
+        assert chunk.rows.dtype == "int64"
+        rows += list(zip(chunk.rows.tolist(), chunk.frame.to_numpy().tolist(), strict=True))
+        faults += [(fault.row, [fault.reason]) for fault in chunk.faults]
+    return rows, faults
+
+
+def test_cells_stay_as_they_are_written(write: Write) -> None:
+    source = open_source(Source(path=write(b"ZIP,Phone,Note\n02451,007,NA\n1e5,,null\n")))
+    assert read(source)[0] == [(2, ["02451", "007", "NA"]), (3, ["1e5", "", "null"])]
+
+
+def test_rows_are_numbered_as_a_spreadsheet_shows_them(write: Write) -> None:
+    path = write(b'a,b\n1,"x\ny"\n\n3,4\n,\n5,6\n')
+    assert read(small_chunks(path))[0] == [(2, ["1", "x\ny"]), (4, ["3", "4"]), (6, ["5", "6"])]
+
+
+def test_a_row_with_too_many_cells_is_named_and_the_rest_goes_on(write: Write) -> None:
+    path = write(b"a,b\n1,2,3\n4,5\n6,7,\n8,9\n1,1\n2,2\n3,3,3,3\n")
+    rows, faults = read(small_chunks(path, 2))
+    assert [row for row, _ in rows] == [3, 5, 6, 7]
+    assert faults == [
+        (2, ["has 3 cells, but the header has 2"]),
+        (4, ["has 3 cells, but the header has 2"]),
+        (8, ["has 4 cells, but the header has 2"]),
+    ]
+
+
+def test_a_row_with_too_few_cells_is_filled_up(write: Write) -> None:
+    assert read(small_chunks(write(b"a,b,c\n1\n1,2\n")))[0] == [
+        (2, ["1", "", ""]),
+        (3, ["1", "2", ""]),
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_in_the_header(write: Write, delimiter: str) -> None:
+    source = open_source(Source(path=write(delimiter.join(["a", "b", "c"]).encode() + b"\n1\n")))
+    assert source.delimiter == delimiter
+    assert source.header == ("a", "b", "c")
+
+
+def test_a_configured_delimiter_goes_first(write: Write) -> None:
+    source = open_source(Source(path=write(b"a,b:c\n1,2:3\n"), delimiter=":"))
+    assert read(source)[0] == [(2, ["1,2", "3"])]
+
+
+@pytest.mark.parametrize(
+    ("data", "configured", "found"),
+    [
+        ("é,b\n1,ü\n".encode(), None, "utf-8"),
+        ("é,b\n1,ü\n".encode("utf-8-sig"), None, "utf-8-sig"),
+        ("é,b\n1,ü\n".encode("cp1252"), "cp1252", "cp1252"),
+        ("é,b\n1,ü\n".encode("utf-16"), "utf-16", "utf-16"),
+    ],
+)
+def test_encodings(write: Write, data: bytes, configured: str | None, found: str) -> None:
+    source = open_source(Source(path=write(data), encoding=configured))
+    assert source.encoding == found
+    assert source.header == ("é", "b")
+    assert read(source)[0] == [(2, ["1", "ü"])]
+
+
+def test_the_header_may_follow_blank_lines_and_be_untidy(write: Write) -> None:
+    source = open_source(Source(path=write('\n\n e-mail , "b" ,\n1,2,3\n'.encode("utf-8-sig"))))
+    assert source.header == ("e-mail", '"b"', "")
+    assert read(source)[0] == [(4, ["1", "2", "3"])]
+
+
+def test_repeated_names_are_handed_on(write: Write) -> None:
+    source = open_source(Source(path=write(b"a,a,\n1,2,3\n")))
+    assert source.header == ("a", "a", "")
+    assert read(source)[0] == [(2, ["1", "2", "3"])]
+
+
+def test_stray_nul_characters_cost_nothing_else(write: Write) -> None:
+    path = write(b"a,b\nan\0na,2\n" + b"x,y\n" * 200)
+    assert read(open_source(Source(path=path)))[0][0] == (2, ["anna", "2"])
+
+
+def test_a_file_can_be_read_twice(write: Write) -> None:
+    source = small_chunks(write(b"a\n1\n2\n"))
+    assert read(source) == read(source)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "is empty."),
+        (b"\xef\xbb\xbf\n\n  \n", "is empty."),
+        (b"a,b\n", "has a header but no rows"),
+        (b"a,b\n,\n\n", "has a header but no rows"),
+        (bytes(range(256)) * 20, "is a binary file"),
+        (b"PK\x03\x04\x14\0\0\0", "Excel workbook"),
+        (b"\x1f\x8b\x08\0", "compressed with gzip"),
+        ("a,b\n1,2\n".encode("utf-16"), 'source.encoding = "utf-16"'),
+        (b"a,b\n1,\xe9\n", "byte 7, in line 2, is 0xE9"),
+        (b"a,b\n1,2\n3,\xc3", "byte 11, in line 3, is 0xC3"),
+    ],
+)
+def test_what_is_no_csv_is_a_sentence(write: Write, data: bytes, sentence: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(Source(path=write(data)))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="There is no file"):
+        open_source(Source(path=tmp_path / "none.csv"))
+    with pytest.raises(SourceError, match="is a folder"):
+        open_source(Source(path=tmp_path))
+
+
+def test_a_file_that_may_not_be_read_is_a_sentence(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = write(b"a\n1\n")
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(SourceError, match="may not be read"):
+        open_source(Source(path=path))
+
+
+def test_a_wrong_byte_far_into_the_file_is_named_exactly(write: Write) -> None:
+    good = "é,b\n" * 200_000
+    source = open_source(Source(path=write(good.encode() + b"x,\xff\n")))
+    with pytest.raises(SourceError, match=r"byte 1,000,003, in line 200,001, is 0xFF"):
+        read(source)
+
+
+def test_a_quote_that_is_never_closed_is_a_sentence(write: Write) -> None:
+    source = open_source(Source(path=write(b'a,b\n1,2\n3,"4\n5,6\n')))
+    with pytest.raises(SourceError, match="quotation mark opened in row 3 is never closed"):
+        read(source)
+
+
+def test_blank_rows_only_after_the_first_bytes_are_no_rows(write: Write) -> None:
+    source = open_source(Source(path=write(b"a,b\n" + b",\n" * 200_000 + b"1,2")))
+    assert read(source)[0] == [(200_002, ["1", "2"])]
+    source = open_source(Source(path=write(b"a,b\n" + b",\n" * 200_000)))
+    with pytest.raises(SourceError, match="no rows"):
+        read(source)
+
+
+@pytest.mark.parametrize(
+    "option", [{"encoding": "klingon"}, {"encoding": "rot13"}, {"delimiter": '"'}]
+)
+def test_options_that_fit_no_file_are_configuration_errors(
+    write: Write, option: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigurationError):
+        open_source(Source.model_validate({"path": write(b"a\n1\n"), **option}))
+
+
+_CELLS = st.text(
+    st.one_of(
+        st.sampled_from(list(',;\t|" \n\raß')),
+        st.characters(exclude_categories=["Cs", "Cc"]),
+    ),
+    max_size=8,
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    width=st.integers(1, 4),
+    table=st.lists(st.lists(_CELLS, min_size=1, max_size=6), min_size=1, max_size=25),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    manner=st.sampled_from(
+        [("\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
+    ),
+    chunk_rows=st.integers(1, 7),
+)
+def test_each_row_comes_once_or_is_named(
+    tmp_path: Path,
+    width: int,
+    table: list[list[str]],
+    delimiter: str,
+    manner: tuple[str, Literal[0, 1]],
+    chunk_rows: int,
+) -> None:
+    assume(any(cell.strip() for cells in table for cell in cells))
+    text = io.StringIO()
+    header = [f"column {number}" for number in range(width)]
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=manner[0], quoting=manner[1])
+    writer.writerows([header, *table])
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.getvalue().encode())
+    source = CsvSource(
+        Source(path=path, delimiter=delimiter).model_copy(update={"chunk_rows": chunk_rows})
+    )
+    rows, faults = read(source)
+    assert rows == [
+        (row, [*cells, *[""] * (width - len(cells))])
+        for row, cells in enumerate(table, 2)
+        if any(cells) and len(cells) <= width
+    ]
+    assert [row for row, _ in faults] == [
+        row for row, cells in enumerate(table, 2) if len(cells) > width
+    ]
