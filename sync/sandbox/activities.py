@@ -81,6 +81,19 @@ def create(
     return activity_id
 
 
+def first_answer(world: World, account: int, activity_id: str) -> dict[str, Any]:
+    """An activity as the request that created it is answered: initialized, without counts."""
+    sql = "SELECT * FROM activity WHERE account = ? AND activity_id = ?"
+    row = world.database.one(sql, (account, activity_id))
+    if row is None:
+        raise LookupError(activity_id)
+    shown = show(world, row)
+    for absent in ("started_at", "status"):
+        shown.pop(absent, None)
+    created = iso(row["created_at"])
+    return shown | {"state": "initialized", "percent_done": 0, "updated_at": created}
+
+
 def queue_is_full(world: World, account: int) -> bool:
     """Whether as many activities are open as one account may have: 1,000 in the contract."""
     sql = "SELECT count(*) FROM activity WHERE account = ? AND completed_at IS NULL"

@@ -110,16 +110,10 @@ def start_import(
         people=len(contacts),
         file_name=file_name,
     )
-    row = activities.find(world, account, number)
-    if row is None:
-        raise ApiError(500)
-    shown = activities.show(world, row)
+    shown = activities.first_answer(world, account, number)
     if settings.counts_in_first_answer:
         total = len(contacts) + int(settings.header_row_counted)
         shown["status"] = {"items_total_count": total, "person_count": len(contacts)}
-    else:
-        # The counts may be absent from the first answer.
-        shown.pop("status")
     return shown, settings.import_status
 
 

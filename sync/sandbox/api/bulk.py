@@ -16,7 +16,7 @@ from sync.sandbox import activities
 from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
 from sync.sandbox.api.lists import queue_full
 from sync.sandbox.api.parameters import check_ids, path_id
-from sync.sandbox.api.problems import ApiError, invalid, not_found
+from sync.sandbox.api.problems import invalid, not_found
 from sync.sandbox.audience.catalog import Lists, Tags
 from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.person import contact_seq
@@ -81,10 +81,7 @@ def _start(world: World, caller: Caller, kind: str, job: Any) -> Answer:
     if activities.queue_is_full(world, account):
         raise queue_full()
     number = activities.create(world, account, kind, orjson.dumps(job), people=0)
-    row = activities.find(world, account, number)
-    if row is None:
-        raise ApiError(500)
-    return activities.show(world, row), 201
+    return activities.first_answer(world, account, number), 201
 
 
 class _Reader:

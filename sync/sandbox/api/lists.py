@@ -88,12 +88,7 @@ def lists_blueprint(world: World) -> Blueprint:
         number = activities.create(
             world, account, "list_delete", str([found.seq]).encode(), people=0
         )
-        row = activities.find(world, account, number)
-        if row is None:
-            raise ApiError(500)
-        shown = activities.show(world, row)
-        shown.pop("status")
-        return shown, 202
+        return activities.first_answer(world, account, number), 202
 
     return pages
 

@@ -11,7 +11,7 @@ from sync.sandbox.api import parameters
 from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
 from sync.sandbox.api.lists import queue_full
 from sync.sandbox.api.paging import links, page_of, restore_query
-from sync.sandbox.api.problems import ApiError, conflict, invalid, not_found
+from sync.sandbox.api.problems import conflict, invalid, not_found
 from sync.sandbox.audience.catalog import Tag, Tags
 from sync.sandbox.clock import iso
 from sync.sandbox.world import World
@@ -70,10 +70,7 @@ def tags_blueprint(world: World) -> Blueprint:
             raise queue_full()
         payload = str([found.seq]).encode()
         number = activities.create(world, account, "contacts_tags_delete", payload, people=0)
-        row = activities.find(world, account, number)
-        if row is None:
-            raise ApiError(500)
-        return activities.show(world, row), 202
+        return activities.first_answer(world, account, number), 202
 
     return pages
 
