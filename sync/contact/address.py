@@ -30,7 +30,7 @@ _UNSEEN = (
     r"[\x00-\x1f\x7f-\x{a0}\x{ad}\x{200b}-\x{200f}\x{2028}-\x{202f}\x{2060}-\x{206f}\x{feff}]+"
 )
 
-_ORDINARY = r"^[a-z0-9_'+-]+(?:\.[a-z0-9_'+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}$"
+ORDINARY = r"^[a-z0-9_'+-]+(?:\.[a-z0-9_'+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}$"
 _SPECIAL = (
     r"[@.](?:"
     + "|".join(re.escape(domain) for domain in email_validator.SPECIAL_USE_DOMAIN_NAMES)
@@ -77,7 +77,7 @@ def tidy_addresses(cells: pa.Array) -> pa.Array:
 
 def _ordinary(column: pa.Array) -> pa.Array:
     return pc.and_not(
-        pc.match_substring_regex(column, _ORDINARY), pc.match_substring_regex(column, _SPECIAL)
+        pc.match_substring_regex(column, ORDINARY), pc.match_substring_regex(column, _SPECIAL)
     )
 
 

@@ -183,7 +183,8 @@ def _date(text: str) -> tuple[int, int, int] | None:
 
 
 def _number(text: str) -> Decimal | None:
-    if not re.fullmatch(r"-?\d{1,30}(?:\.\d{1,30})?", text, re.ASCII):
+    """A number without leading zeros, with which a text such as 007 is no number."""
+    if not re.fullmatch(r"-?(?:0|[1-9]\d{0,29})(?:\.\d{1,30})?", text, re.ASCII):
         return None
     return Decimal(text)
 
