@@ -6,6 +6,7 @@ to clear a field by an empty string), nothing is escaped that need not be, and t
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from hashlib import blake2b
 
 import numpy as np
@@ -29,7 +30,7 @@ def canonical_bodies(columns: Mapping[str, pa.Array]) -> pa.Array:
             birthday_day hold the digits of whole numbers.
     """
     names = sorted(columns, key=canonical_position)
-    members = [_members(name, columns[name]) for name in names]
+    members = _with_a_value_in_each_row([_members(name, columns[name]) for name in names])
     inner = pc.binary_join_element_wise(*members, literal(","), null_handling="skip")
     return pc.binary_join_element_wise(literal("{"), inner, literal("}"), literal(""))
 
@@ -40,6 +41,19 @@ def fingerprints(bodies: pa.Array) -> list[bytes]:
         blake2b(body, digest_size=FINGERPRINT_BYTES).digest()
         for body in pc.cast(bodies, pa.large_binary()).to_pylist()
     ]
+
+
+def _with_a_value_in_each_row(members: list[pa.Array]) -> list[pa.Array]:
+    """The members, with an empty text before them in rows that have none at all.
+
+    Arrow (26.0) leaves out rows that are null in every column when it joins with
+    null_handling="skip", so that all later rows would move up; tests/unit/contact/test_canonical.py
+    would tell.
+    """
+    if any(column.null_count == 0 for column in members):
+        return members
+    bare = reduce(pc.and_, map(pc.is_null, members))
+    return [pc.if_else(bare, literal(""), None), *members]
 
 
 def _members(name: str, column: pa.Array) -> pa.Array:

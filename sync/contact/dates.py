@@ -73,12 +73,12 @@ def parse_days(cells: pa.Array, formats: Sequence[str]) -> Days:
         parts = pc.extract_regex(rest, pattern=pattern)
         matched = pc.is_valid(parts).to_numpy(zero_copy_only=False)
         year, month, day = _numbers(parts)
-        exists = matched & _exists(year, month, day)
-        at = open_positions[exists]
-        days.year[at], days.month[at], days.day[at] = year[exists], month[exists], day[exists]
+        good = matched & _exists(year, month, day)
+        at = open_positions[good]
+        days.year[at], days.month[at], days.day[at] = year[good], month[good], day[good]
         days.valid[at] = True
-        days.impossible[open_positions[matched & ~exists]] = True
-        open_positions = open_positions[~exists]
+        days.impossible[open_positions[matched & ~good]] = True
+        open_positions = open_positions[~good]
     days.impossible[days.valid] = False
     return days
 
