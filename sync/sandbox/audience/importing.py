@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from sync.sandbox.audience.catalog import Lists
 from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.import_rows import Change, RowError, RowRules, read_row
+from sync.sandbox.audience.list_sets import ListSets
 from sync.sandbox.audience.outcome import Outcome
 from sync.sandbox.audience.person import INSERT, People, Person, email_key
 from sync.sandbox.audience.person import read_row as read_person
@@ -41,6 +41,7 @@ def apply_import(
         lists=job["lists"],
         sms_permission=job["sms_permission"],
         now=now,
+        sets=ListSets(database),
         rules=RowRules(
             settings=settings,
             fields=Fields(database).by_name(account),
@@ -62,6 +63,7 @@ class _Import:
     sms_permission: str | None
     now: int
     rules: RowRules
+    sets: ListSets
     refused: list[tuple[int, RowError]] = field(default_factory=list)
     cannot_add: int = 0
 
@@ -146,9 +148,10 @@ class _Import:
 
     def _known(self, changes: dict[str, tuple[int, Change]]) -> dict[str, Person]:
         emails = orjson.dumps([key for key in changes if not key.startswith("sms ")]).decode()
+        # CROSS JOIN tells SQLite to go through the wanted ones, not through the contacts.
         sql = (
             "SELECT contact.* FROM json_each(?) AS wanted"
-            " JOIN contact ON account = ? AND email_key = wanted.value"
+            " CROSS JOIN contact ON account = ? AND email_key = wanted.value"
         )
         found: dict[str, Person] = {}
         for row in self.database.all(sql, (emails, self.account)):
@@ -171,7 +174,7 @@ class _Import:
             opt_in_at=self.now,
         )
         self._merge(person, change)
-        person.list_set = Lists(self.database).sets.number(self.account, self.lists)
+        person.list_set = self.sets.number(self.account, self.lists)
         return person
 
     def _update(self, person: Person, change: Change) -> bool:
@@ -202,9 +205,8 @@ class _Import:
         if self.settings.list_removal_on_import == "stay off":
             sql = "SELECT list FROM left_list WHERE contact = ?"
             joining -= {row[0] for row in self.database.all(sql, (person.seq,))}
-        sets = Lists(self.database).sets
-        person.list_set = sets.plus(self.account, person.list_set, joining)
-        if len(sets.members(person.list_set)) > LISTS_PER_CONTACT:
+        person.list_set = self.sets.plus(self.account, person.list_set, joining)
+        if len(self.sets.members(person.list_set)) > LISTS_PER_CONTACT:
             raise RowError("Contact is on more than 50 lists")
 
     def _merge(self, person: Person, change: Change) -> None:

@@ -135,7 +135,7 @@ class People:
     def many(self, account: int, seqs: Iterable[int]) -> list[Person]:
         wanted = orjson.dumps(list(seqs)).decode()
         sql = (
-            "SELECT contact.* FROM json_each(?) AS wanted JOIN contact ON seq = wanted.value"
+            "SELECT contact.* FROM json_each(?) AS wanted CROSS JOIN contact ON seq = wanted.value"
             " WHERE account = ? ORDER BY seq"
         )
         return [read_row(row) for row in self._database.all(sql, (wanted, account))]
