@@ -37,6 +37,13 @@ QUICK = SandboxSettings(
 SettingsFor = Callable[..., Settings]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the fault tests go on; `make soak` asks for more."""
+    parser.addoption("--kills", type=int, default=200, help="random SIGKILLs on SQLite")
+    parser.addoption("--rounds", type=int, default=25, help="rounds of 32 processes at once")
+    parser.addoption("--seed", type=int, default=None, help="seed of the random instants")
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A quick local Constant Contact."""
@@ -86,12 +93,12 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'state.db'}"
         return
     name = f"contact_sync_test_{uuid.uuid4().hex[:12]}"
-    _on_server(backend, f"CREATE DATABASE {name}")
+    on_server(backend, f"CREATE DATABASE {name}")
     try:
         yield make_url(SERVERS[backend]).set(database=name).render_as_string(hide_password=False)
     finally:
         force = " WITH (FORCE)" if backend == "postgresql" else ""
-        _on_server(backend, f"DROP DATABASE {name}{force}")
+        on_server(backend, f"DROP DATABASE {name}{force}")
 
 
 @pytest.fixture
@@ -101,7 +108,8 @@ def store(settings_for: SettingsFor, state_url: str) -> Iterator[Store]:
         yield opened
 
 
-def _on_server(backend: str, statement: str) -> None:
+def on_server(backend: str, statement: str) -> None:
+    """Run a statement as the test server's administrator; skips when there is no server."""
     engine = create_engine(
         SERVERS[backend], isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
     )

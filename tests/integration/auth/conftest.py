@@ -7,6 +7,7 @@ import pytest
 from sync.auth.authorize import begin, code_from_pasted
 from sync.auth.token_endpoint import TokenAnswer, TokenEndpoint
 from sync.auth.vault import Vault, open_vault
+from sync.clock import Clock, utc_now
 from sync.sandbox import Entry, Sandbox
 from sync.settings import Settings
 from sync.state.store import Store, open_store
@@ -35,14 +36,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def consent(settings: Settings, sandbox: Sandbox, clock: FakeClock) -> Consent:
-    """A person's whole visit: the page, Allow, the address pasted, the code exchanged."""
-
-    def visit() -> TokenAnswer:
-        request = begin(settings)
-        code = code_from_pasted(request, sandbox.press_allow(request.url))
-        return TokenEndpoint(settings, clock).exchange_code(code, request.verifier)
-
-    return visit
+    return lambda: visit(settings, sandbox, clock)
 
 
 @pytest.fixture
@@ -56,3 +50,15 @@ def vault(settings: Settings, store: Store, clock: FakeClock, consent: Consent) 
 def calls(sandbox: Sandbox) -> Calls:
     """The calls of the token endpoint so far."""
     return lambda: sandbox.requests(path="/oauth2/default/v1/token")
+
+
+def visit(settings: Settings, sandbox: Sandbox, clock: Clock = utc_now) -> TokenAnswer:
+    """A person's whole visit: the page, Allow, the address pasted, the code exchanged."""
+    request = begin(settings)
+    code = code_from_pasted(request, sandbox.press_allow(request.url))
+    return TokenEndpoint(settings, clock).exchange_code(code, request.verifier)
+
+
+def authorize(vault: Vault, settings: Settings, sandbox: Sandbox) -> None:
+    """A visit, and its pair kept."""
+    vault.keep(visit(settings, sandbox), encoded_account_id="a07e1hik9xn")
