@@ -13,6 +13,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from sync.sandbox.audience.fast_import import apply_aside
 from sync.sandbox.audience.outcome import Outcome
 from sync.sandbox.clock import iso
 from sync.sandbox.work import WORK
@@ -100,8 +101,17 @@ def queue_is_full(world: World, account: int) -> bool:
     return int(world.database.value(sql, (account,))) >= world.settings.queued_activities
 
 
-def settle(world: World) -> None:
-    """Do the work of every activity whose time has come, in the order of their ends."""
+def settle(world: World, *, looks: bool = True) -> None:
+    """Do the work of every activity whose time has come, in the order of their ends.
+
+    `looks`: contacts are about to be read, so that imports put aside become contacts too.
+    """
+    _finish_due(world)
+    if looks:
+        apply_aside(world.database, world.settings)
+
+
+def _finish_due(world: World) -> None:
     now = world.clock.now_ms()
     sql = "SELECT * FROM activity WHERE completed_at IS NULL AND ends_at <= ? ORDER BY ends_at"
     due = world.database.one("SELECT min(ends_at) FROM activity WHERE completed_at IS NULL")

@@ -103,6 +103,10 @@ CREATE TABLE activity (
 CREATE INDEX activity_by_account ON activity (account, created_at);
 CREATE INDEX activity_open ON activity (ends_at) WHERE completed_at IS NULL;
 
+CREATE TABLE aside (
+    seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, lists TEXT NOT NULL,
+    at INTEGER NOT NULL, body BLOB NOT NULL);
+
 CREATE TABLE mail (
     seq INTEGER PRIMARY KEY, account INTEGER NOT NULL, contact INTEGER NOT NULL,
     kind TEXT NOT NULL, sent_at INTEGER NOT NULL);

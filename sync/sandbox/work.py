@@ -15,6 +15,7 @@ import orjson
 
 from sync.sandbox.audience.bulk import Bulk, Source
 from sync.sandbox.audience.catalog import Lists, Tags
+from sync.sandbox.audience.fast_import import put_aside
 from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.importing import apply_import
 from sync.sandbox.audience.outcome import Outcome
@@ -118,8 +119,15 @@ def _counted(wanted: list[int]) -> Outcome:
     return Outcome({"items_total_count": len(wanted), "items_completed_count": len(wanted)})
 
 
+def do_fast_import(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
+    if share < 1.0:
+        raise ValueError("the fast mode has no partial imports")
+    return put_aside(world.database, world.settings, account, payload, now)
+
+
 WORK: dict[str, Work] = {
     "contacts_import": do_import,
+    "fast_import": do_fast_import,
     "add_list_memberships": _on_contacts(
         lambda bulk, found, job: bulk.add_to_lists(found, job["lists"])
     ),

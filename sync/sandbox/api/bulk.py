@@ -35,7 +35,7 @@ def bulk_blueprint(world: World) -> Blueprint:
     reader = _Reader(world)
 
     def activity(kind: str, read: Callable[[Caller, dict[str, Any]], Any]) -> None:
-        @endpoint(pages, world, f"/activities/{kind}", "POST", privilege=WRITE)
+        @endpoint(pages, world, f"/activities/{kind}", "POST", privilege=WRITE, looks=True)
         def start(caller: Caller) -> Answer:
             return _start(world, caller, kind, read(caller, read_object()))
 
@@ -65,7 +65,7 @@ def bulk_blueprint(world: World) -> Blueprint:
     activity("contacts_tags_delete", lambda c, b: reader.tags(c, b, TAGS_DELETED_MAX))
     activity("custom_fields_delete", lambda c, b: reader.fields(c, b, FIELDS_DELETED_MAX))
 
-    @endpoint(pages, world, "/contact_exports/<export_id>", "GET", privilege=WRITE)
+    @endpoint(pages, world, "/contact_exports/<export_id>", "GET", privilege=WRITE, looks=True)
     def exported(caller: Caller, export_id: str) -> Answer:
         number = path_id("file_export_id", export_id)
         row = activities.find(world, caller.account.number, number)

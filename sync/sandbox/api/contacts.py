@@ -43,7 +43,7 @@ def contacts_blueprint(world: World) -> Blueprint:
     pages = api_blueprint("contacts")
     people, lists = People(world.database), Lists(world.database)
 
-    @endpoint(pages, world, "/contacts", "GET", privilege=READ)
+    @endpoint(pages, world, "/contacts", "GET", privilege=READ, looks=True)
     def collection(caller: Caller) -> Answer:
         account = caller.account.number
         search = _read_search(world, lists, account)
@@ -54,18 +54,18 @@ def contacts_blueprint(world: World) -> Blueprint:
         address = None if following is None else f"/v3/contacts?cursor={to_cursor(following)}"
         return answer | {"_links": links(address)}, 200
 
-    @endpoint(pages, world, "/contacts/counts", "GET", privilege=READ)
+    @endpoint(pages, world, "/contacts/counts", "GET", privilege=READ, looks=True)
     def counts(caller: Caller) -> Answer:
         parameters.one_of("include", ("new_subscriber", "new_subscribers"))
         return _counts(world, caller.account.number), 200
 
-    @endpoint(pages, world, "/contacts/<contact_id>", "GET", privilege=READ)
+    @endpoint(pages, world, "/contacts/<contact_id>", "GET", privilege=READ, looks=True)
     def single(caller: Caller, contact_id: str) -> Answer:
         include = parameters.many_of("include", SUB_RESOURCES)
         person = _find(people, caller, contact_id)
         return show_people(world, caller.account.number, [person], include)[0], 200
 
-    @endpoint(pages, world, "/contacts", "POST", privilege=WRITE)
+    @endpoint(pages, world, "/contacts", "POST", privilege=WRITE, looks=True)
     def create(caller: Caller) -> Answer:
         body = read_object()
         source = _source(body, "create_source")
@@ -74,7 +74,7 @@ def contacts_blueprint(world: World) -> Blueprint:
         person = _checked(lambda: _editor(world, account).create(edit, source))
         return show_people(world, account, [person], SUB_RESOURCES)[0], 201
 
-    @endpoint(pages, world, "/contacts/<contact_id>", "PUT", privilege=WRITE)
+    @endpoint(pages, world, "/contacts/<contact_id>", "PUT", privilege=WRITE, looks=True)
     def change(caller: Caller, contact_id: str) -> Answer:
         person, body = _find(people, caller, contact_id), read_object()
         source = _source(body, "update_source")
@@ -83,7 +83,7 @@ def contacts_blueprint(world: World) -> Blueprint:
         _checked(lambda: _editor(world, account).change(person, edit, source))
         return show_people(world, account, [person], SUB_RESOURCES)[0], 200
 
-    @endpoint(pages, world, "/contacts/<contact_id>", "DELETE", privilege=WRITE)
+    @endpoint(pages, world, "/contacts/<contact_id>", "DELETE", privilege=WRITE, looks=True)
     def delete(caller: Caller, contact_id: str) -> Answer:
         person = _find(people, caller, contact_id)
         if person.deleted_at is not None:
@@ -91,7 +91,7 @@ def contacts_blueprint(world: World) -> Blueprint:
         _editor(world, caller.account.number).delete(person)
         return None, 204
 
-    @endpoint(pages, world, "/contacts/sign_up_form", "POST", privilege=WRITE)
+    @endpoint(pages, world, "/contacts/sign_up_form", "POST", privilege=WRITE, looks=True)
     def sign_up(caller: Caller) -> Answer:
         body, account = read_object(), caller.account.number
         edit = _checked(lambda: _reader(world, account).sign_up(body))
@@ -99,7 +99,9 @@ def contacts_blueprint(world: World) -> Blueprint:
         action = "created" if created else "updated"
         return {"contact_id": person.contact_id, "action": action}, 201 if created else 200
 
-    @endpoint(pages, world, "/contacts/resubscribe/<contact_id>", "PUT", privilege=WRITE)
+    @endpoint(
+        pages, world, "/contacts/resubscribe/<contact_id>", "PUT", privilege=WRITE, looks=True
+    )
     def resubscribe(caller: Caller, contact_id: str) -> Answer:
         person, body = _find(people, caller, contact_id), read_object()
         account = caller.account.number

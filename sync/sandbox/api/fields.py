@@ -77,7 +77,9 @@ def fields_blueprint(world: World) -> Blueprint:
         fields.change(found, label, choices, now)
         return _show(_find(fields, caller, field_id), world.settings.choice_id_form), 200
 
-    @endpoint(pages, world, "/contact_custom_fields/<field_id>", "DELETE", privilege=WRITE)
+    @endpoint(
+        pages, world, "/contact_custom_fields/<field_id>", "DELETE", privilege=WRITE, looks=True
+    )
     def delete(caller: Caller, field_id: str) -> Answer:
         fields.delete(_find(fields, caller, field_id))
         return None, 204

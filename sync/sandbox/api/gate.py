@@ -44,15 +44,20 @@ def endpoint(
     *,
     privilege: str | None,
     scope: str | None = "contact_data",
+    looks: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Register a handler of one method; it is called as `handler(caller, **path_values)`."""
+    """Register a handler of one method; it is called as `handler(caller, **path_values)`.
+
+    `looks` says that it reads or changes contacts, which must then all be there (see
+    `fast_import`).
+    """
 
     def register(handler: Handler) -> Handler:
         def call(**values: Any) -> Response:
             with world.lock:
                 caller = admit(world)
                 _check_rights(caller, scope, privilege)
-                activities.settle(world)
+                activities.settle(world, looks=looks)
                 return respond(handler(caller, **values))
 
         blueprint.add_url_rule(rule, f"{method} {rule}", call, methods=[method])

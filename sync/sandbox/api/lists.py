@@ -42,7 +42,7 @@ def lists_blueprint(world: World) -> Blueprint:
         if channel == "sms":
             found = []
         page, next_page = page_of(found, limit, "/v3/contact_lists")
-        counts = _counts(lists, account, counted)
+        counts = _counts(world, lists, account, counted)
         answer: dict[str, Any] = {"lists": [_show(one, counts) for one in page]}
         if parameters.flag("include_count"):
             answer["lists_count"] = len(found)
@@ -52,7 +52,7 @@ def lists_blueprint(world: World) -> Blueprint:
     def single(caller: Caller, list_id: str) -> Answer:
         found = _find(lists, caller, list_id)
         counted = parameters.one_of("include_membership_count", ("all", "active"))
-        return _show(found, _counts(lists, caller.account.number, counted)), 200
+        return _show(found, _counts(world, lists, caller.account.number, counted)), 200
 
     @endpoint(pages, world, "/contact_lists", "POST", privilege=WRITE)
     def create(caller: Caller) -> Answer:
@@ -77,7 +77,7 @@ def lists_blueprint(world: World) -> Blueprint:
         lists.change(found, name, description, favorite, world.clock.now_ms())
         return _show(_find(lists, caller, list_id), None), 200
 
-    @endpoint(pages, world, "/contact_lists/<list_id>", "DELETE", privilege=WRITE)
+    @endpoint(pages, world, "/contact_lists/<list_id>", "DELETE", privilege=WRITE, looks=True)
     def delete(caller: Caller, list_id: str) -> Answer:
         found = _find(lists, caller, list_id)
         if found.deleted_at is not None:
@@ -109,9 +109,10 @@ def _find(lists: Lists, caller: Caller, list_id: str) -> ContactList:
     return found
 
 
-def _counts(lists: Lists, account: int, counted: str | None) -> dict[int, int] | None:
+def _counts(world: World, lists: Lists, account: int, counted: str | None) -> dict[int, int] | None:
     if counted is None:
         return None
+    activities.settle(world)
     return lists.membership_counts(account, active_only=counted == "active")
 
 

@@ -24,7 +24,7 @@ def tags_blueprint(world: World) -> Blueprint:
     pages = api_blueprint("tags")
     tags = Tags(world.database)
 
-    @endpoint(pages, world, "/contact_tags", "GET", privilege=READ)
+    @endpoint(pages, world, "/contact_tags", "GET", privilege=READ, looks=True)
     def collection(caller: Caller) -> Answer:
         restore_query()
         account = caller.account.number
@@ -37,13 +37,13 @@ def tags_blueprint(world: World) -> Blueprint:
             "_links": links(next_page, nested=nested),
         }, 200
 
-    @endpoint(pages, world, "/contact_tags/<tag_id>", "GET", privilege=READ)
+    @endpoint(pages, world, "/contact_tags/<tag_id>", "GET", privilege=READ, looks=True)
     def single(caller: Caller, tag_id: str) -> Answer:
         found = _find(tags, caller, tag_id)
         counts = tags.counts(caller.account.number) if parameters.flag("include_count") else None
         return _show(found, counts), 200
 
-    @endpoint(pages, world, "/contact_tags", "POST", privilege=WRITE)
+    @endpoint(pages, world, "/contact_tags", "POST", privilege=WRITE, looks=True)
     def create(caller: Caller) -> Answer:
         account, body = caller.account.number, read_object()
         name = _name(body)
@@ -54,7 +54,7 @@ def tags_blueprint(world: World) -> Blueprint:
             raise invalid("tag_source must be text")
         return _show(tags.add(account, name, source, world.clock.now_ms()), None), 201
 
-    @endpoint(pages, world, "/contact_tags/<tag_id>", "PUT", privilege=WRITE)
+    @endpoint(pages, world, "/contact_tags/<tag_id>", "PUT", privilege=WRITE, looks=True)
     def change(caller: Caller, tag_id: str) -> Answer:
         found, name = _find(tags, caller, tag_id), _name(read_object())
         other = tags.by_name(caller.account.number, name)
@@ -63,7 +63,7 @@ def tags_blueprint(world: World) -> Blueprint:
         tags.rename(found, name, world.clock.now_ms())
         return _show(_find(tags, caller, tag_id), None), 200
 
-    @endpoint(pages, world, "/contact_tags/<tag_id>", "DELETE", privilege=WRITE)
+    @endpoint(pages, world, "/contact_tags/<tag_id>", "DELETE", privilege=WRITE, looks=True)
     def delete(caller: Caller, tag_id: str) -> Answer:
         found, account = _find(tags, caller, tag_id), caller.account.number
         if activities.queue_is_full(world, account):
