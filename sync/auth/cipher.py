@@ -29,9 +29,16 @@ class TokenCipher:
         return self._open().encrypt(plain.encode()).decode()
 
     def decrypt(self, sealed: str) -> str:
-        """The plain text of what any of the keys encrypted."""
+        """The plain text of what any of the keys encrypted.
+
+        When none fits, the keys are read again: another process may have exchanged them.
+        """
         try:
-            return self._open().decrypt(sealed.encode()).decode()
+            return self._decrypt(sealed)
+        except InvalidToken:
+            self.reload()
+        try:
+            return self._decrypt(sealed)
         except InvalidToken:
             raise ConfigurationError(
                 "The vault's key doesn't fit the stored tokens: put the right key back (vault.key, "
@@ -48,8 +55,11 @@ class TokenCipher:
         return True
 
     def reload(self) -> None:
-        """Read the keys again: another process may have exchanged them."""
+        """Read the keys again."""
         self._fernet = _fernet(self._read_keys())
+
+    def _decrypt(self, sealed: str) -> str:
+        return self._open().decrypt(sealed.encode()).decode()
 
     def _open(self) -> MultiFernet:
         if self._fernet is None:
