@@ -16,6 +16,10 @@ class Stop:
         """Ask the run to stop; may be called from a signal handler or another thread."""
         self._event.set()
 
+    def wait(self) -> None:
+        """Wait until a stop is asked for."""
+        self._event.wait()
+
     def check(self) -> None:
         """Raise StopRequested when a stop was asked for."""
         if self._event.is_set():

@@ -42,6 +42,12 @@ def address_of(contact: Contact) -> str | None:
     return str(address).strip().lower() if address else None
 
 
+def is_unsubscribed(contact: Contact) -> bool:
+    """Whether the person has unsubscribed from everything."""
+    permission = (contact.get("email_address") or {}).get("permission_to_send")
+    return bool(permission == "unsubscribed")
+
+
 def _contacts(session: ApiSession, params: Params) -> Iterator[Contact]:
     for page in session.pages("/contacts", {**params, "limit": _PAGE}):
         contacts = page.get("contacts") if isinstance(page, dict) else None

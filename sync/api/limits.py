@@ -57,11 +57,6 @@ class Limits:
         finally:
             self._free(slot)
 
-    def left_today(self) -> int:
-        """How many requests of this UTC day are left."""
-        with self._store.read() as connection:
-            return self.per_day - self._used(connection, _utc_day(self._clock()))
-
     def exhaust(self) -> None:
         """Note that the service says that the day's quota is spent (it may know of others' use)."""
         with self._store.write() as connection:
@@ -130,17 +125,9 @@ class Limits:
         )
         if counted.rowcount == 1:
             return
-        if self._used(connection, day) >= self.per_day:
+        if _used(connection, self._application, day) >= self.per_day:
             raise quota_exhausted(self.per_day, now)
         self._set_used(connection, day, 1)
-
-    def _used(self, connection: Connection, day: str) -> int:
-        used: int | None = connection.scalar(
-            select(api_day.c.used)
-            .where(api_day.c.application == self._application)
-            .where(api_day.c.utc_day == day)
-        )
-        return used or 0
 
     def _set_used(self, connection: Connection, day: str, used: int) -> None:
         changed = connection.execute(
@@ -170,6 +157,12 @@ class Limits:
                 connection.execute(insert(api_slot), missing)
 
 
+def used_today(store: Store, application: str, now: datetime) -> int:
+    """How many requests of this UTC day are used."""
+    with store.read() as connection:
+        return _used(connection, application, _utc_day(now))
+
+
 def quota_exhausted(per_day: int, now: datetime) -> QuotaExhausted:
     """The sentence for a spent quota."""
     midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
@@ -182,3 +175,12 @@ def quota_exhausted(per_day: int, now: datetime) -> QuotaExhausted:
 
 def _utc_day(now: datetime) -> str:
     return now.date().isoformat()
+
+
+def _used(connection: Connection, application: str, day: str) -> int:
+    used: int | None = connection.scalar(
+        select(api_day.c.used)
+        .where(api_day.c.application == application)
+        .where(api_day.c.utc_day == day)
+    )
+    return used or 0

@@ -46,15 +46,20 @@ class OAuth(Section):
     """The application that you made in Constant Contact's developer portal (OAuth 2.0)."""
 
     client_id: str = Field(
-        min_length=1, description="The application's API key (OAuth 2.0: client_id). Required."
+        min_length=1,
+        description="The application's API key (OAuth 2.0: client_id). Required.",
+        examples=["your-api-key"],
     )
     client_secret: SecretStr | None = Field(
         None,
         description="The application's secret. Better kept out of this file: in the environment, "
         "in client_secret_file, or as the systemd credential `client_secret`.",
+        examples=["your-secret"],
     )
     client_secret_file: ConfiguredPath | None = Field(
-        None, description="A file that holds only the secret; mode 0600."
+        None,
+        description="A file that holds only the secret; mode 0600.",
+        examples=["client_secret"],
     )
     redirect_uri: str = Field(
         "http://localhost:8085/callback",
@@ -93,11 +98,13 @@ class Vault(Section):
         description="The key that encrypts the tokens at rest (Fernet, 44 characters). Leave it "
         "out here: it comes from the environment, from key_file, or as the systemd credential "
         "`vault_key`.",
+        examples=["cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="],
     )
     key_file: ConfiguredPath | None = Field(
         None,
         description="The file that holds the key, mode 0600. Default: vault.key in the state "
         "directory, made by `authorize` when it is not there yet.",
+        examples=["vault.key"],
     )
     minimum_life: dt.timedelta = Field(
         dt.timedelta(hours=2),
@@ -158,17 +165,19 @@ class Api(Section):
 class Source(Section):
     """Where the company's contacts come from."""
 
-    path: ConfiguredPath = Field(description="The CSV file. Required.")
+    path: ConfiguredPath = Field(description="The CSV file. Required.", examples=["contacts.csv"])
     delimiter: str | None = Field(
         None,
         min_length=1,
         max_length=1,
         description="What separates the cells. Default: found in the header line, one of , ; tab |",
+        examples=[";"],
     )
     encoding: str | None = Field(
         None,
         description="The file's character encoding, such as utf-8 or cp1252. Default: UTF-8 with "
         "or without a byte order mark; anything else must be named here.",
+        examples=["cp1252"],
     )
     chunk_rows: int = Field(
         20_000,
@@ -188,7 +197,10 @@ class FieldMapping(Section):
     )
     columns: dict[str, str] = Field(
         {},
-        description='Contact field = "source column". Fields: see `contact-sync check`.',
+        description='Contact field = "source column". The fields: email, first_name, last_name, '
+        "job_title, company_name, birthday (or birthday_month and birthday_day), anniversary, "
+        "phone, home_phone, work_phone, mobile_phone, other_phone, street, street2, city, state, "
+        "zip, country, and another address with work_ or other_ before its names.",
         examples=[{"email": "E-Mail", "first_name": "Given Name"}],
     )
     custom_fields: dict[str, str] = Field(
@@ -218,10 +230,15 @@ class Lists(Section):
     """The Constant Contact lists that the contacts are put on."""
 
     names: tuple[str, ...] = Field(
-        (), max_length=50, description="Every contact goes on these lists, by name."
+        (),
+        max_length=50,
+        description="Every contact goes on these lists, by name.",
+        examples=[["General Interest"]],
     )
     column: str | None = Field(
-        None, description="A source column whose value names a further list of the contact."
+        None,
+        description="A source column whose value names a further list of the contact.",
+        examples=["Country"],
     )
     values: dict[str, str] = Field(
         {},
@@ -277,7 +294,9 @@ class State(Section):
     url: SecretStr | None = Field(
         None,
         description="An SQLAlchemy address of a PostgreSQL or MariaDB database instead of the "
-        "SQLite file state.db in the directory, such as postgresql+psycopg://user@host/name.",
+        "SQLite file state.db in the directory. A password in it is better given by the "
+        "environment.",
+        examples=["postgresql+psycopg://contact_sync@localhost/contact_sync"],
     )
 
 

@@ -127,6 +127,16 @@ list_set = Table(
     **_OPTIONS,
 )
 
+# The account's lists by name, as last read; a dry run without a valid token plans with them.
+known_list = Table(
+    "known_list",
+    metadata,
+    Column("account", _ACCOUNT, primary_key=True),
+    Column("list_id", _UUID, primary_key=True),
+    Column("name", String(255), nullable=False),
+    **_OPTIONS,
+)
+
 # What Constant Contact is known to hold, as last confirmed.
 contact = Table(
     "contact",

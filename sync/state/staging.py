@@ -4,7 +4,7 @@ All of it is set-based SQL, so that a million contacts are compared in the datab
 does not grow with them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,20 +60,19 @@ def stage(
     connection: Connection,
     run_id: int,
     contacts: pd.DataFrame,
+    list_names: Sequence[str | None],
     list_sets: Mapping[str | None, int],
 ) -> None:
-    """Add checked contacts (row, email, body, size, fingerprint, list_name) to the run."""
+    """Add checked contacts (row, email, body, size, fingerprint) to the run."""
     if contacts.empty:
         return
-    names = contacts["list_name"].astype(object)
-    names = names.where(names.notna(), None)
     columns = zip(
         contacts["row"].tolist(),
         contacts["email"].tolist(),
         contacts["fingerprint"].tolist(),
         contacts["body"].tolist(),
         contacts["size"].tolist(),
-        names.tolist(),
+        list_names,
         strict=True,
     )
     connection.execute(
@@ -156,7 +155,7 @@ def gone(connection: Connection, account: str, run_id: int) -> int:
     )
 
 
-def opted_out(connection: Connection, account: str, run_id: int) -> Iterator[OptedOut]:
+def opted_out(connection: Connection, account: str, run_id: int) -> list[OptedOut]:
     """The rows that are left out, with what ended them, in the source's order."""
     rows = connection.execute(
         select(staged.c.row, staged.c.email, func.max(observation.c.kind).label("kind"))
@@ -169,8 +168,7 @@ def opted_out(connection: Connection, account: str, run_id: int) -> Iterator[Opt
         .group_by(staged.c.row, staged.c.email)
         .order_by(staged.c.row)
     )
-    for row in rows:
-        yield OptedOut(row.row, row.email, row.kind)
+    return [OptedOut(row.row, row.email, row.kind) for row in rows]
 
 
 def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int]]:
@@ -182,6 +180,16 @@ def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int
     )
     for row in rows:
         yield row.list_set_id, row.row, row.size
+
+
+def lists_to_send(connection: Connection, run_id: int) -> dict[int, tuple[str, ...]]:
+    """The list ids of every list set that something must be sent to."""
+    sets = connection.scalars(
+        select(staged.c.list_set_id)
+        .distinct()
+        .where(staged.c.run_id == run_id, staged.c.action.in_((Action.NEW, Action.CHANGED)))
+    ).all()
+    return {set_id: lists_of_set(connection, set_id) for set_id in sets}
 
 
 def discard_settled(connection: Connection, account: str) -> None:

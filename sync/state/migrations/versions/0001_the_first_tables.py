@@ -72,6 +72,14 @@ def upgrade() -> None:
         **_OPTIONS,
     )
     op.create_table(
+        "known_list",
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("list_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("account", "list_id", name=op.f("pk_known_list")),
+        **_OPTIONS,
+    )
+    op.create_table(
         "list_set",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),

@@ -1,0 +1,151 @@
+"""The commands, and the one place that turns an error into a sentence and an exit code."""
+
+import sys
+from datetime import timedelta
+from typing import Annotated
+
+import structlog
+import typer
+from typer.exceptions import TyperException
+
+from sync.auth.vault import open_vault
+from sync.cli import authorize, check, demo, init, sandbox, status
+from sync.cli.options import ConfigOption, Invocation, invocation
+from sync.cli.progress import watched
+from sync.cli.summary import show_summary
+from sync.cli.terminal import errors, say
+from sync.errors import ContactSyncError, ExitCode, UsageError
+from sync.logs import configure_logging
+from sync.run import Run
+from sync.service import serve, stop_on_signals
+from sync.state.store import open_store
+from sync.stop import Stop
+
+_EXIT_CODES = "\n".join(f"{code.value:>3}  {code.meaning}\n" for code in ExitCode)
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command("init")(init.command)
+app.command("authorize")(authorize.command)
+app.command("check")(check.command)
+app.command("status")(status.command)
+app.command("sandbox")(sandbox.command)
+app.command("demo")(demo.command)
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
+)
+def run(
+    context: typer.Context,
+    config: ConfigOption = None,
+    run_now: Annotated[bool, typer.Option("--run-now", help="Sync once, now, and exit.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what a sync would do, and exit. Nothing is sent, no token is refreshed.",
+        ),
+    ] = False,
+    wait: Annotated[
+        int,
+        typer.Option(
+            "--wait",
+            metavar="MINUTES",
+            min=0,
+            help="With --run-now or --dry-run: when another run is under way, wait for its end, "
+            "at most so long.",
+        ),
+    ] = 0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log every request to standard error.")
+    ] = False,
+) -> None:
+    """Bring a company's contacts into its Constant Contact account, every day.
+
+    Without a command this is the worker: it runs until it is stopped, and syncs daily at the time
+    that the configuration names. --run-now syncs once instead.
+
+    Start with: contact-sync init, then authorize, then check, then --dry-run, then --run-now.
+    """
+    context.obj = Invocation(config=config, verbose=verbose)
+    if context.invoked_subcommand is not None:
+        if run_now or dry_run or wait:
+            raise UsageError(
+                f"--run-now, --dry-run and --wait don't go with the command "
+                f"{context.invoked_subcommand}: leave one of them out."
+            )
+        return
+    if run_now and dry_run:
+        raise UsageError("--run-now and --dry-run exclude each other: leave one of them out.")
+    if run_now or dry_run:
+        raise typer.Exit(_run_once(context, dry_run=dry_run, wait=timedelta(minutes=wait)))
+    _work(context)
+
+
+def _run_once(context: typer.Context, *, dry_run: bool, wait: timedelta) -> int:
+    called = invocation(context)
+    configure_logging(verbose=called.verbose, quiet=True)
+    settings = called.settings()
+    stop = Stop()
+    stop_on_signals(stop)
+    with open_store(settings) as store:
+        vault = open_vault(settings, store)
+        with watched() as progress:
+            run = Run(settings, store, vault, stop=stop, progress=progress)
+            recording = run.dry_run(wait=wait) if dry_run else run.sync(wait=wait)
+    show_summary(recording)
+    return recording.exit_code
+
+
+def _work(context: typer.Context) -> None:
+    called = invocation(context)
+    configure_logging(verbose=called.verbose)
+    settings = called.settings()
+    with open_store(settings) as store:
+        serve(settings, store, open_vault(settings, store))
+
+
+def main() -> None:
+    """Run the command line; the process ends with one of `ExitCode`."""
+    sys.exit(_run_app(sys.argv[1:]))
+
+
+def _run_app(arguments: list[str]) -> int:
+    try:
+        result = app(arguments, prog_name="contact-sync", standalone_mode=False)
+    except ContactSyncError as error:
+        errors.print(str(error), markup=False, highlight=False)
+        return int(error.exit_code)
+    except TyperException as error:
+        errors.print(
+            f"{error.format_message()} See contact-sync --help.", markup=False, highlight=False
+        )
+        return int(ExitCode.USAGE)
+    except (typer.Abort, KeyboardInterrupt):
+        say("Stopped.")
+        return int(ExitCode.BUSY)
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing more can be told.
+        return int(ExitCode.DONE)
+    except Exception as fault:  # noqa: BLE001 (the last line of defence: a sentence, no traceback)
+        return _tell_fault(fault, verbose="--verbose" in arguments)
+    return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _tell_fault(fault: Exception, *, verbose: bool) -> int:
+    errors.print(
+        f"This is a fault in contact-sync ({type(fault).__name__}); what was recorded is safe. "
+        "Run it again with --verbose before the command, and report what it prints.",
+        markup=False,
+        highlight=False,
+    )
+    if verbose:
+        structlog.get_logger().exception("fault")
+    return int(ExitCode.BUG)

@@ -1,0 +1,38 @@
+"""What all commands are called with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync.settings import Settings, load_settings
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PATH",
+        help="The configuration file. Default: $CONTACT_SYNC_CONFIG, else ./contact-sync.toml, "
+        "else /etc/contact-sync/contact-sync.toml.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How contact-sync was called."""
+
+    config: Path | None
+    verbose: bool
+
+    def settings(self, config: Path | None = None) -> Settings:
+        """The configuration; `config` is a command's own --config, which goes first."""
+        return load_settings(config or self.config)
+
+
+def invocation(context: typer.Context) -> Invocation:
+    """What the callback noted."""
+    found = context.find_object(Invocation)
+    return found if found is not None else Invocation(config=None, verbose=False)

@@ -1,0 +1,86 @@
+"""`contact-sync status`."""
+
+from datetime import datetime
+
+import typer
+from rich.table import Table
+
+from sync.api.limits import used_today
+from sync.auth.lifetimes import disuse_warning
+from sync.auth.vault import PairStatus, open_vault
+from sync.check import span
+from sync.cli.options import ConfigOption, invocation
+from sync.cli.terminal import output, say
+from sync.clock import utc_now
+from sync.schedule import next_run
+from sync.settings import Settings
+from sync.state.outbox import Outbox
+from sync.state.runs import RunRecord, Runs
+from sync.state.store import Store, open_store
+
+_RUNS_SHOWN = 10
+
+
+def command(context: typer.Context, config: ConfigOption = None) -> None:
+    """Show the last runs, the token's life, the next run and today's use of the quota."""
+    settings = invocation(context).settings(config)
+    now = utc_now()
+    with open_store(settings) as store:
+        account = settings.account.name
+        say(f"Account {account}, state in {store.address}")
+        for line in _token_lines(open_vault(settings, store).status(), now):
+            say(line)
+        _show_next_run(settings, now)
+        _show_quota(settings, store, now)
+        _show_outbox(Outbox(store, account))
+        _show_runs(Runs(store, account).last(_RUNS_SHOWN))
+
+
+def _token_lines(status: PairStatus, now: datetime) -> list[str]:
+    if not status.exists or status.issued_at is None or status.expires_at is None:
+        return ["Token: none yet; run contact-sync authorize."]
+    if status.problem:
+        return [f"Token: {status.problem}"]
+    left = status.expires_at - now
+    life = f"expires in {span(left)}" if left.total_seconds() > 0 else "expired"
+    lines = [
+        f"Token: access token of {status.issued_at:%Y-%m-%d %H:%M} UTC, "
+        f"{span(now - status.issued_at)} old, {life}; generation {status.generation}"
+    ]
+    if status.refresh_token_dies_at is not None:
+        lines.append(
+            f"       refresh token good until {status.refresh_token_dies_at:%Y-%m-%d} if it is not "
+            "used before; each refresh starts the 180 days anew"
+        )
+    if warning := disuse_warning(status.issued_at, now):
+        lines.append(f"       {warning}")
+    return lines
+
+
+def _show_next_run(settings: Settings, now: datetime) -> None:
+    due = next_run(settings.schedule, now)
+    say(f"Next run: {due:%Y-%m-%d %H:%M %Z}, in {span(due - now)}, if the worker is running")
+
+
+def _show_quota(settings: Settings, store: Store, now: datetime) -> None:
+    used = used_today(store, settings.oauth.client_id, now)
+    say(f"Quota: {used:,} of {settings.api.requests_per_day:,} requests used this UTC day")
+
+
+def _show_outbox(outbox: Outbox) -> None:
+    waiting = outbox.open()
+    if waiting:
+        contacts = sum(entry.contacts for entry in waiting)
+        say(f"Outbox: {len(waiting):,} imports with {contacts:,} contacts wait to be confirmed")
+
+
+def _show_runs(runs: list[RunRecord]) -> None:
+    if not runs:
+        say("No run yet; start one with contact-sync --run-now.")
+        return
+    table = Table("run", "began (UTC)", "took", "outcome")
+    for run in runs:
+        took = span(run.finished_at - run.started_at) if run.finished_at else "-"
+        outcome = run.message or f"not finished (process {run.pid} on {run.host})"
+        table.add_row(str(run.id), f"{run.started_at:%Y-%m-%d %H:%M:%S}", took, outcome)
+    output.print(table)

@@ -1,0 +1,62 @@
+"""The table at the end of a run."""
+
+from rich.table import Table
+
+from sync.cli.terminal import output, say
+from sync.recording import Recording
+from sync.state.runs import Counts
+
+
+def show_summary(recording: Recording) -> None:
+    """Print what became of each row, why, and where to read more."""
+    counts = recording.counts
+    say()
+    output.print(_rows_table(counts, recording.source))
+    if not counts.balanced:
+        say("The counts do not add up: this is a fault in contact-sync, please report it.", "red")
+    if recording.rejects.reasons:
+        output.print(_reasons_table(recording))
+    if recording.offline:
+        say(
+            "Planned without Constant Contact, since there is no valid access token: who "
+            "unsubscribed meanwhile is not known."
+        )
+    if recording.dry_run and recording.batches:
+        say(
+            f"A sync would send {recording.batches:,} imports with "
+            f"{recording.payload_bytes:,} bytes."
+        )
+    if recording.resumed:
+        say(f"{recording.resumed:,} contacts of an interrupted run were settled first.")
+    say(recording.message, "bold")
+    if recording.record and recording.record.rejects:
+        say(f"Rejects: {recording.record.rejects}")
+    if recording.record and recording.record.report:
+        say(f"Report:  {recording.record.report}")
+
+
+def _rows_table(counts: Counts, source: str) -> Table:
+    table = Table(title=source, title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    table.add_row("rows read", f"{counts.rows_read:,}", style="bold")
+    table.add_row("= new", f"{counts.new:,}")
+    table.add_row("+ changed", f"{counts.changed:,}")
+    table.add_row("+ unchanged", f"{counts.unchanged:,}")
+    of_these = f" ({counts.opted_out:,} opted out)" if counts.opted_out else ""
+    table.add_row(f"+ rejected{of_these}", f"{counts.rejected:,}")
+    table.add_row("+ duplicates", f"{counts.duplicates:,}", end_section=True)
+    table.add_row("confirmed by Constant Contact", f"{counts.confirmed:,}")
+    table.add_row("refused by Constant Contact", f"{counts.refused:,}")
+    table.add_row("no longer in the source, kept there", f"{counts.gone:,}")
+    table.add_row("API requests", f"{counts.requests:,}")
+    return table
+
+
+def _reasons_table(recording: Recording) -> Table:
+    table = Table("kind", "reason", "count", "for example")
+    table.columns[2].justify = "right"
+    for (kind, code), count in sorted(recording.rejects.reasons.items()):
+        sample = recording.rejects.samples[(kind, code)][0]
+        table.add_row(kind.value, code, f"{count:,}", f"row {sample.row}: {sample.reason}")
+    return table

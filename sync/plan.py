@@ -1,0 +1,81 @@
+"""The plan of a run: what will be sent, in which batches, and whether it looks like an accident.
+
+Pure: it is given counts and sizes, and decides; `sync.state.staging` makes the comparison.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sync.errors import GuardStopped
+from sync.settings.options import Api, Guard
+from sync.state.outbox import BatchPlan, import_payload
+from sync.state.runs import Counts
+
+
+def batches(
+    rows: Iterable[tuple[int, int, int]], list_ids_of: dict[int, tuple[str, ...]], limits: Api
+) -> Iterator[BatchPlan]:
+    """Cut (list set, row, encoded bytes), sorted by set and row, into batches within the limits.
+
+    A batch holds contacts of one list set, since the lists of an import hold for all of it.
+    """
+    current: BatchPlan | None = None
+    for list_set_id, row, size in rows:
+        if current is not None and current.list_set_id == list_set_id:
+            # One more byte for the comma between two contacts.
+            grown = current.bytes + 1 + size
+            if grown <= limits.batch_bytes and current.contacts < limits.batch_contacts:
+                current = BatchPlan(
+                    list_set_id, current.first_row, row, current.contacts + 1, grown
+                )
+                continue
+        if current is not None:
+            yield current
+        frame = len(import_payload((), list_ids_of[list_set_id]))
+        current = BatchPlan(list_set_id, row, row, 1, frame + size)
+    if current is not None:
+        yield current
+
+
+def guard(counts: Counts, *, known: int, last_valid: int | None, limits: Guard) -> None:
+    """Raise GuardStopped when the plan looks like an accident in the source.
+
+    `known` is the number of contacts synced so far; `last_valid` that of the valid contacts of
+    the last run that ended well, None for a first run.
+    """
+    valid = counts.valid
+    if valid == 0:
+        raise GuardStopped(
+            f"The source has no valid contact ({counts.rows_read:,} rows read, "
+            f"{counts.rejected:,} rejected); nothing was sent. See the rejects file."
+        )
+    if counts.rows_read >= limits.minimum_contacts:
+        _stop_above(
+            counts.faulty,
+            counts.rows_read,
+            limits.max_rejected_percent,
+            "rejected rows",
+            "max_rejected_percent",
+        )
+    if last_valid is not None and last_valid >= limits.minimum_contacts:
+        _stop_above(
+            last_valid - valid,
+            last_valid,
+            limits.max_shrink_percent,
+            "fewer valid contacts than last time",
+            "max_shrink_percent",
+        )
+    if known >= limits.minimum_contacts:
+        _stop_above(
+            counts.changed, known, limits.max_changed_percent, "changed", "max_changed_percent"
+        )
+
+
+def _stop_above(part: int, whole: int, limit: float, what: str, option: str) -> None:
+    percent = 100 * part / whole
+    if percent > limit:
+        variable = f"CONTACT_SYNC_GUARD__{option.upper()}"
+        raise GuardStopped(
+            f"The guard stopped the run before anything was sent: {part:,} of {whole:,} "
+            f"({percent:.1f} %) {what}, and at most {limit:g} % are allowed. If that is right, "
+            f"run once with {variable}=100; else mend the source."
+        )

@@ -1,0 +1,66 @@
+"""The report of a run: one self-contained HTML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+
+from sync.errors import StateError
+from sync.report.rejects import Entry, Kind
+from sync.state.runs import RunRecord
+
+_MODE = 0o600
+_environment = Environment(
+    loader=PackageLoader("sync.report", "templates"), autoescape=True, trim_blocks=True
+)
+_environment.filters["number"] = lambda count: f"{count:,}"
+_environment.filters["instant"] = lambda instant: f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the rows read, for the picture."""
+
+    name: str
+    count: int
+    style: str
+
+
+def write_report(
+    path: Path,
+    history: Sequence[RunRecord],
+    source: str,
+    reasons: Mapping[tuple[Kind, str], int],
+    samples: Mapping[tuple[Kind, str], Sequence[Entry]],
+) -> None:
+    """Write the report of `history[0]`, the newest run; raises StateError."""
+    run = history[0]
+    page = _environment.get_template("report.html").render(
+        run=run,
+        history=history,
+        source=source,
+        parts=[part for part in _parts(run) if part.count],
+        reasons=sorted(reasons.items(), key=lambda item: (item[0][0], -item[1])),
+        samples=samples,
+    )
+    try:
+        path.touch(mode=_MODE)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StateError(
+            f"The report {path} can't be written: {error.strerror}; name another folder in "
+            "report.directory, or see to its disk."
+        ) from None
+
+
+def _parts(run: RunRecord) -> list[_Part]:
+    counts = run.counts
+    return [
+        _Part("new", counts.new, "new"),
+        _Part("changed", counts.changed, "changed"),
+        _Part("unchanged", counts.unchanged, "unchanged"),
+        _Part("rejected", counts.faulty, "rejected"),
+        _Part("opted out", counts.opted_out, "opted-out"),
+        _Part("duplicates", counts.duplicates, "duplicates"),
+    ]

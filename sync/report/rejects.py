@@ -1,0 +1,85 @@
+"""The rejects file: every row that did not go as it is, with its reason, as CSV."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+from sync.errors import StateError
+
+# A cell that begins with one of these is a formula to a spreadsheet
+# (https://owasp.org/www-community/attacks/CSV_Injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_SAMPLES = 3
+_MODE = 0o600
+
+
+class Kind(StrEnum):
+    """What became of the row."""
+
+    REJECTED = "rejected"
+    WARNING = "warning"
+    DUPLICATE = "duplicate"
+    OPTED_OUT = "opted out"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the file; `row` is the row's number in the source."""
+
+    kind: Kind
+    row: int
+    email: str
+    field: str
+    value: str
+    code: str
+    reason: str
+
+
+class RejectsFile:
+    """Written as the run goes; holds the counts by reason and some samples of each."""
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self.path = path
+        self.reasons: Counter[tuple[Kind, str]] = Counter()
+        self.samples: dict[tuple[Kind, str], list[Entry]] = {}
+        self._csv = csv.writer(file)
+        self._csv.writerow([field.name for field in fields(Entry)])
+
+    def add(self, entry: Entry) -> None:
+        """Write one line."""
+        key = (entry.kind, entry.code)
+        self.reasons[key] += 1
+        samples = self.samples.setdefault(key, [])
+        if len(samples) < _SAMPLES:
+            samples.append(entry)
+        self._csv.writerow([_harmless(str(cell)) for cell in astuple(entry)])
+
+
+@contextmanager
+def open_rejects(path: Path) -> Iterator[RejectsFile]:
+    """The rejects file of a run; a file without any entry is removed at the end."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=_MODE)
+        # A byte order mark lets spreadsheets see that it is UTF-8.
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
+            rejects = RejectsFile(path, file)
+            yield rejects
+    except OSError as error:
+        raise StateError(
+            f"The rejects file {path} can't be written: {error.strerror}; name another folder in "
+            "report.directory, or see to its disk."
+        ) from None
+    finally:
+        if path.exists() and not rejects.reasons:
+            path.unlink()
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
