@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, g, request
+from flask import Flask, g, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -39,6 +39,10 @@ def build_app(world: World) -> Flask:
         pages_blueprint(world),
     ):
         app.register_blueprint(blueprint)
+
+    @app.get("/")
+    def home() -> ResponseReturnValue:
+        return redirect("/_sandbox/")
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> ResponseReturnValue:

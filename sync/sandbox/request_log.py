@@ -6,8 +6,9 @@ import itertools
 import json
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,6 @@ class Entry:
     @property
     def form(self) -> dict[str, str]:
         """The body of a form post (the token endpoint's)."""
-        from urllib.parse import parse_qsl
-
         if not self.raw_body or "urlencoded" not in self.content_type:
             return {}
         return dict(parse_qsl(self.raw_body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -132,8 +131,6 @@ class RequestLog:
 
     def entries(self, *, since: int = 0) -> list[Entry]:
         """All entries after a number, oldest first."""
-        from dataclasses import replace
-
         with self._lock:
             return [
                 replace(entry, raw_body=self._kept.get(entry.number))

@@ -232,9 +232,7 @@ class Sandbox:
 
     @settings.setter
     def settings(self, settings: SandboxSettings) -> None:
-        with self.world.lock:
-            self.world.settings = settings
-            self.registry.set_refresh_kind(self.client_id, settings.refresh_token_kind)
+        self.world.use(settings)
 
     @property
     def clock(self) -> Clock:

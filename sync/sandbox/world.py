@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,3 +35,11 @@ class World:
     base_url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held while a request is worked on: one at a time."""
+
+    def use(self, settings: SandboxSettings) -> None:
+        """Change the settings, also those that an application was registered with."""
+        with self.lock:
+            self.settings = settings
+            sql = "UPDATE application SET refresh_kind = ?, redirect_uris = ?"
+            addresses = json.dumps(settings.redirect_uris)
+            self.database.run(sql, (settings.refresh_token_kind, addresses))

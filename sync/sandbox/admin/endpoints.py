@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -134,7 +134,7 @@ def _faults_and_settings(world: World, route: Route) -> None:
     def change_settings() -> Any:
         """Setting names and their values as text."""
         for name, value in _body().items():
-            world.settings = with_change(world.settings, name, str(value))
+            world.use(with_change(world.settings, name, str(value)))
         return as_text(world.settings)
 
 
@@ -192,6 +192,4 @@ def _body() -> dict[str, Any]:
 
 
 def _instant(text: str) -> datetime:
-    from datetime import UTC
-
     return datetime.fromtimestamp(from_iso(text) / 1000, UTC)

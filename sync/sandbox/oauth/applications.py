@@ -138,10 +138,6 @@ class Registry:
         sql = "UPDATE application SET active = ? WHERE client_id = ?"
         self._database.run(sql, (active, client_id))
 
-    def set_refresh_kind(self, client_id: str, kind: RefreshKind) -> None:
-        sql = "UPDATE application SET refresh_kind = ? WHERE client_id = ?"
-        self._database.run(sql, (kind, client_id))
-
     def add_account(self, organization: str, email: str, role: str = "owner") -> Account:
         """A new customer, with the list that every real account starts with elsewhere."""
         if role not in ROLES:

@@ -1,0 +1,67 @@
+"""The sandbox as a process, and its settings as text."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from sync.sandbox import SandboxSettings
+from sync.sandbox.settings import as_text, choices, with_change
+
+COMMAND = [sys.executable, "-m", "sync.sandbox", "--port", "0"]
+
+
+def run(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_tells_where_it_is_and_stops_cleanly(number: signal.Signals) -> None:
+    process = run("--json", "--redirect-uri", "http://localhost:1/x", "--set", "expires_in=60")
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    assert told["redirect_uris"] == ["http://localhost:1/x"]
+    settings = requests.get(told["admin_url"] + "/settings", timeout=10).json()
+    assert settings["expires_in"] == "60"
+    assert requests.get(told["api_url"] + "/contacts", timeout=10).status_code == 401
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_what_a_person_reads_at_the_start() -> None:
+    process = run()
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(6)]
+    assert "sandbox" in lines[0]
+    assert "client id" in "".join(lines) or "authorise" in "".join(lines)
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("wrong", ["speed=1", "fast=perhaps", "fast", "throttle_body=song"])
+def test_a_wrong_setting_is_told_before_the_start(wrong: str) -> None:
+    process = run("--set", wrong)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "error:" in err
+
+
+def test_every_setting_can_be_written_and_read_as_text() -> None:
+    defaults = SandboxSettings()
+    for name, text in as_text(defaults).items():
+        assert with_change(defaults, name, text) == defaults
+        for choice in choices(name):
+            assert as_text(with_change(defaults, name, choice))[name] == choice
