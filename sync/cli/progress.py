@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -29,7 +28,7 @@ def watched() -> Iterator[Watcher]:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TaskProgressColumn(show_speed=True),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[counted]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=output) as bars:
@@ -45,11 +44,14 @@ class _Bars:
 
     def step(self, title: str, total: int | None = None) -> None:
         self.finish()
-        self._task = self._bars.add_task(title, total=total)
+        self._task = self._bars.add_task(title, total=total, counted="")
 
     def advance(self, contacts: int) -> None:
         if self._task is not None:
             self._bars.advance(self._task, contacts)
+            task = self._bars.tasks[self._task]
+            whole = f"/{task.total:,.0f}" if task.total else ""
+            self._bars.update(self._task, counted=f"{task.completed:,.0f}{whole}")
 
     def finish(self) -> None:
         if self._task is not None:

@@ -11,7 +11,7 @@ def show_summary(recording: Recording) -> None:
     """Print what became of each row, why, and where to read more."""
     counts = recording.counts
     say()
-    output.print(_rows_table(counts, recording.source))
+    output.print(_rows_table(counts, recording.source, sent=not recording.dry_run))
     if not counts.balanced:
         say("The counts do not add up: this is a fault in contact-sync, please report it.", "red")
     if recording.rejects.reasons:
@@ -35,7 +35,7 @@ def show_summary(recording: Recording) -> None:
         say(f"Report:  {recording.record.report}")
 
 
-def _rows_table(counts: Counts, source: str) -> Table:
+def _rows_table(counts: Counts, source: str, *, sent: bool) -> Table:
     table = Table(title=source, title_justify="left", show_header=False)
     table.add_column("what")
     table.add_column("count", justify="right")
@@ -46,8 +46,9 @@ def _rows_table(counts: Counts, source: str) -> Table:
     of_these = f" ({counts.opted_out:,} opted out)" if counts.opted_out else ""
     table.add_row(f"+ rejected{of_these}", f"{counts.rejected:,}")
     table.add_row("+ duplicates", f"{counts.duplicates:,}", end_section=True)
-    table.add_row("confirmed by Constant Contact", f"{counts.confirmed:,}")
-    table.add_row("refused by Constant Contact", f"{counts.refused:,}")
+    if sent:
+        table.add_row("confirmed by Constant Contact", f"{counts.confirmed:,}")
+        table.add_row("refused by Constant Contact", f"{counts.refused:,}")
     table.add_row("no longer in the source, kept there", f"{counts.gone:,}")
     table.add_row("API requests", f"{counts.requests:,}")
     return table
