@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from sync.auth.vault import open_vault
-from sync.cli import authorize, check, demo, init, sandbox, status
+from sync.cli import authorize, check, demo, init, sandbox, status, tokens
 from sync.cli.options import ConfigOption, Invocation, invocation
 from sync.cli.progress import watched
 from sync.cli.summary import show_summary
@@ -21,7 +21,7 @@ from sync.service import serve, stop_on_signals
 from sync.state.store import open_store
 from sync.stop import Stop
 
-_EXIT_CODES = "\n".join(f"{code.value:>3}  {code.meaning}\n" for code in ExitCode)
+_EXIT_CODES = "".join(f"{code.value:>3}  {code.meaning}\n" for code in ExitCode)
 
 app = typer.Typer(
     add_completion=False,
@@ -36,6 +36,10 @@ app.command("check")(check.command)
 app.command("status")(status.command)
 app.command("sandbox")(sandbox.command)
 app.command("demo")(demo.command)
+app.add_typer(tokens.app, name="tokens")
+app.command("rotate-key")(tokens.rotate_key_command)
+app.command("adopt")(tokens.adopt_command)
+app.command("logout")(tokens.logout_command)
 
 
 @app.callback(

@@ -54,9 +54,9 @@ def command(
         typer.Option("--timeout", metavar="MINUTES", min=1, help="How long to wait for Allow."),
     ] = 10,
 ) -> None:
-    """Let a person press Allow once; from then on the worker renews its token by itself.
+    """Let a person press Allow, once.
 
-    The browser opens Constant Contact's page, and comes back to the loopback address in
+    From then on the worker renews its token by itself. The browser opens Constant Contact's page, and comes back to the loopback address in
     oauth.redirect_uri. The token pair is stored encrypted in the state.
     """
     called = invocation(context)

@@ -12,7 +12,7 @@ from sync.state.store import open_store
 
 
 def command(context: typer.Context, config: ConfigOption = None) -> None:
-    """Look at everything that can be wrong before the first night.
+    """Look at everything that can be wrong.
 
     The configuration, the state, the source and its columns, the token's age and scopes, the API,
     the user's privileges, the account, its lists and custom fields: each a line. Nothing is sent;

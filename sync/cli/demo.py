@@ -33,9 +33,9 @@ def command(
         Path, typer.Option(metavar="PATH", help="Where the demo works; made anew each time.")
     ] = Path("demo-out"),
 ) -> None:
-    """See it run: authorize, plan, sync, change some rows and sync again, on this machine alone.
+    """See the whole road, on this machine alone.
 
-    It starts a local Constant Contact, syncs config/sample_contacts.csv into it, and stops it.
+    Authorize, plan, sync, change some rows, sync again. It starts a local Constant Contact, syncs config/sample_contacts.csv into it, and stops it.
     """
     try:
         from sync.sandbox import Sandbox, SandboxSettings

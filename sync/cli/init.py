@@ -17,7 +17,10 @@ def command(
         Path, typer.Argument(help="Where to write it; an existing file is not touched.")
     ] = Path("contact-sync.toml"),
 ) -> None:
-    """Write an annotated configuration: every option, its meaning and its default."""
+    """Write an annotated configuration.
+
+    It has every option, its meaning and its default.
+    """
     try:
         path.touch(mode=_MODE, exist_ok=False)
         path.write_text(example(), encoding="utf-8")

@@ -19,9 +19,9 @@ def command(
         typer.Option(metavar="PATH", help="Keep the sandbox in this file. Default: in memory."),
     ] = None,
 ) -> None:
-    """Run a local Constant Contact, to rehearse with your own data before going live.
+    """Run a local Constant Contact to rehearse with.
 
-    It prints what to put into a configuration, and runs until Ctrl-C. Nothing leaves the machine.
+    Use it with your own data before going live. It prints what to put into a configuration, and runs until Ctrl-C. Nothing leaves the machine.
     """
     try:
         from sync.sandbox import SandboxSettings, serve

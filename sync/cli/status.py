@@ -22,7 +22,10 @@ _RUNS_SHOWN = 10
 
 
 def command(context: typer.Context, config: ConfigOption = None) -> None:
-    """Show the last runs, the token's life, the next run and today's use of the quota."""
+    """Show the last runs, the token, and the next run.
+
+    Also how much of today's quota is used, and what waits in the outbox.
+    """
     settings = invocation(context).settings(config)
     now = utc_now()
     with open_store(settings) as store:

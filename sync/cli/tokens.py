@@ -1,0 +1,106 @@
+"""Keeping and moving the token pair: tokens export and import, rotate-key, adopt, logout."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync.auth.moving import export_pair, import_pair
+from sync.auth.rotation import rotate_key
+from sync.auth.vault import open_vault
+from sync.cli.options import ConfigOption, invocation
+from sync.cli.terminal import say
+from sync.logs import configure_logging
+from sync.settings import Settings
+from sync.state.store import open_store
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Move the token pair to another machine.",
+)
+
+
+@app.command("export")
+def export_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The file to make; it must not exist yet.")],
+    config: ConfigOption = None,
+) -> None:
+    """Move the pair out of this machine into a file.
+
+    It shows the key that opens the file. From then on this machine can't use the pair any more. Carry the file and the key to the other
+    machine by different ways, and run `tokens import` there.
+    """
+    settings = _settings(context, config)
+    with open_store(settings) as store:
+        key = export_pair(settings, store, file)
+    say(f"The pair is in {file}, and no longer here. Its transfer key, shown once:")
+    say(key)
+    say("On the other machine: contact-sync tokens import FILE; it asks for the key.")
+
+
+@app.command("import")
+def import_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The file that `tokens export` made.")],
+    config: ConfigOption = None,
+) -> None:
+    """Take in a pair that another machine exported.
+
+    It asks for the transfer key that the export showed.
+    """
+    settings = _settings(context, config)
+    key = typer.prompt("Transfer key", hide_input=True)
+    with open_store(settings) as store:
+        import_pair(settings, store, file, key)
+    say(f"The pair is here, and {file} is removed. Next: contact-sync check", "green")
+
+
+def rotate_key_command(context: typer.Context, config: ConfigOption = None) -> None:
+    """Encrypt the stored tokens with a new key.
+
+    A key file gets a new first line. A key from the environment or a systemd credential is
+    changed by hand: put the new key on a line before the old one, run this, then take out the old.
+    """
+    settings = _settings(context, config)
+    with open_store(settings) as store:
+        rotation = rotate_key(settings, store)
+    count = len(rotation.accounts)
+    say(f"{count} token pair{'' if count == 1 else 's'} encrypted anew.", "green")
+    say(
+        f"The new key is in {settings.vault_key_file}; the former one stays there as the second "
+        "line, for another state that may share it."
+        if rotation.key_made
+        else "The old key may be taken out of the environment or the credential now."
+    )
+
+
+def adopt_command(context: typer.Context, config: ConfigOption = None) -> None:
+    """Say that this machine has the original state.
+
+    A copied machine or a restored backup renews no token by itself, since that would take the
+    authorization from the original. Use this when the original is gone for good.
+    """
+    settings = _settings(context, config)
+    with open_store(settings) as store:
+        open_vault(settings, store).adopt()
+    say("This machine keeps the token pair from now on. Next: contact-sync check", "green")
+
+
+def logout_command(context: typer.Context, config: ConfigOption = None) -> None:
+    """Forget the token pair.
+
+    Only a new authorize brings one back. The access itself is withdrawn on Constant Contact's own page of connected applications.
+    """
+    settings = _settings(context, config)
+    with open_store(settings) as store:
+        forgotten = open_vault(settings, store).forget()
+    say("The token pair is forgotten here." if forgotten else "There was no token pair.")
+
+
+def _settings(context: typer.Context, config: Path | None) -> Settings:
+    called = invocation(context)
+    configure_logging(verbose=called.verbose, quiet=True)
+    return called.settings(config)
