@@ -56,7 +56,8 @@ def command(
 ) -> None:
     """Let a person press Allow, once.
 
-    From then on the worker renews its token by itself. The browser opens Constant Contact's page, and comes back to the loopback address in
+    From then on the worker renews its token by itself. The browser opens Constant Contact's
+    page, and comes back to the loopback address in
     oauth.redirect_uri. The token pair is stored encrypted in the state.
     """
     called = invocation(context)

@@ -35,7 +35,8 @@ def command(
 ) -> None:
     """See the whole road, on this machine alone.
 
-    Authorize, plan, sync, change some rows, sync again. It starts a local Constant Contact, syncs config/sample_contacts.csv into it, and stops it.
+    Authorize, plan, sync, change some rows, sync again. It starts a local Constant Contact,
+    syncs config/sample_contacts.csv into it, and stops it.
     """
     try:
         from sync.sandbox import Sandbox, SandboxSettings

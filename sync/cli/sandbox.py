@@ -21,7 +21,8 @@ def command(
 ) -> None:
     """Run a local Constant Contact to rehearse with.
 
-    Use it with your own data before going live. It prints what to put into a configuration, and runs until Ctrl-C. Nothing leaves the machine.
+    Use it with your own data before going live. It prints what to put into a configuration,
+    and runs until Ctrl-C. Nothing leaves the machine.
     """
     try:
         from sync.sandbox import SandboxSettings, serve

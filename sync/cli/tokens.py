@@ -30,7 +30,8 @@ def export_command(
 ) -> None:
     """Move the pair out of this machine into a file.
 
-    It shows the key that opens the file. From then on this machine can't use the pair any more. Carry the file and the key to the other
+    It shows the key that opens the file. From then on this machine can't use the pair any
+    more. Carry the file and the key to the other
     machine by different ways, and run `tokens import` there.
     """
     settings = _settings(context, config)
@@ -92,7 +93,8 @@ def adopt_command(context: typer.Context, config: ConfigOption = None) -> None:
 def logout_command(context: typer.Context, config: ConfigOption = None) -> None:
     """Forget the token pair.
 
-    Only a new authorize brings one back. The access itself is withdrawn on Constant Contact's own page of connected applications.
+    Only a new authorize brings one back. The access itself is withdrawn on Constant Contact's
+    own page of connected applications.
     """
     settings = _settings(context, config)
     with open_store(settings) as store:
