@@ -10,7 +10,8 @@ from sync.auth.provenance import misfit, provenance_here
 from sync.auth.rescue import Rescue
 from sync.auth.safekeeping import Safekeeping
 from sync.auth.steps import Observer, Step, unobserved
-from sync.errors import AuthorizationNeeded
+from sync.auth.witness import Witness, contradiction
+from sync.errors import AuthorizationNeeded, ContactSyncError
 from sync.settings import Settings
 from sync.state.store import Store
 from sync.state.tokens import StoredPair, read_pairs
@@ -33,7 +34,8 @@ class Custody:
         self.cipher = cipher
         self.pairs = Pairs(store, self.account, cipher)
         self.rescue = Rescue(settings.state.directory, store, self.account, cipher)
-        self.safekeeping = Safekeeping(store, self.rescue, observe)
+        self.witness = Witness(settings.state.directory, store, self.account)
+        self.safekeeping = Safekeeping(store, self.rescue, self.witness, observe)
         self.here = provenance_here(settings, store)
         self._observe = observe
         # Two calls, their connecting, and the pace pauses; and as long again for the database.
@@ -71,10 +73,19 @@ class Custody:
 
     def pair(self) -> Pair:
         """The pair, if it belongs here; raises CopyFound or ConfigurationError if not."""
-        row = self.row()
-        if wrong := misfit(row, self.here):
+        row, wrong = self.look()
+        if wrong is not None:
             raise wrong
-        return self.pairs.open(row)
+        return self.pairs.open(row or self.row())
+
+    def look(self) -> tuple[StoredPair | None, ContactSyncError | None]:
+        """The row, if there is a pair, and why it must not be used here, if so."""
+        # The witness first: another process may store a new pair in between.
+        seen = self.witness.generation()
+        row = self.pairs.read_row()
+        if row is None:
+            return None, None
+        return row, misfit(row, self.here) or contradiction(row, seen)
 
 
 def all_accounts(store: Store) -> list[str]:

@@ -4,6 +4,7 @@ A file's content survives a power loss after fsync of the file, its name only af
 folder (fsync(2)).
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -32,7 +33,10 @@ def reserve_file(path: Path, size: int) -> None:
     """Make sure that a private file of this size is there, its blocks given by the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
-        if os.fstat(descriptor).st_size < size:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "the file belongs to somebody else", str(path))
+        if status.st_size < size:
             os.posix_fallocate(descriptor, 0, size)
             os.fsync(descriptor)
             sync_folder(path.parent)

@@ -77,13 +77,13 @@ def import_pair(settings: Settings, store: Store, file: Path, key: str) -> None:
         refuse_another_account(
             before.encoded_account_id if before else None, content["encoded_account_id"]
         )
-        generation = max(content["generation"], before.generation if before else 0) + 1
+        highest = max(before.generation if before else 0, custody.witness.generation())
         row = StoredPair(
             **{
                 **content,
                 "account": custody.account,
                 "host": custody.here.host,
-                "generation": generation,
+                "generation": max(content["generation"], highest) + 1,
                 "access_token": custody.cipher.encrypt(content["access_token"]),
                 "refresh_token": custody.cipher.encrypt(content["refresh_token"]),
             }

@@ -7,6 +7,7 @@ import structlog
 
 from sync.auth.rescue import Rescue
 from sync.auth.steps import Observer, Step
+from sync.auth.witness import Witness
 from sync.errors import StateError
 from sync.state.store import Store
 from sync.state.tokens import StoredPair, replace_pair
@@ -26,6 +27,7 @@ class Safekeeping:
         self,
         store: Store,
         rescue: Rescue,
+        witness: Witness,
         observe: Observer,
         *,
         patience: timedelta = timedelta(seconds=20),
@@ -33,6 +35,7 @@ class Safekeeping:
     ) -> None:
         self._store = store
         self._rescue = rescue
+        self._witness = witness
         self._observe = observe
         self._patience = patience
         self._last_patience = last_patience
@@ -57,6 +60,7 @@ class Safekeeping:
     def _store_once(self, row: StoredPair) -> None:
         if replace_pair(self._store, row):
             self._observe(Step.STORED)
+            self._witness.record(row.generation)
         else:
             # Two refreshed at once, in spite of the lock: the first to write is believed.
             _log.warning("token pair replaced by somebody else", generation=row.generation)

@@ -77,7 +77,7 @@ def _refuse(status: int, content: Mapping[str, Any]) -> NoReturn:
     if status >= 500 or status == 408:
         raise AnswerLost(
             f"Constant Contact's token endpoint is not well ({said}); whether the pair was renewed "
-            "is not known. The next start finds out."
+            "is not known."
         )
     if 300 <= status < 400:
         raise Refused(

@@ -64,6 +64,8 @@ class TokenEndpoint:
                 error=refused.error,
                 description=refused.description,
             ) from None
+        except AnswerLost as lost:
+            raise AnswerLost(f"{lost} Run contact-sync authorize again.") from None
         except Refused as refused:
             if verifier is not None and _is_about_pkce(refused):
                 raise _pkce_refused(refused) from None
@@ -90,6 +92,8 @@ class TokenEndpoint:
     def _send(self, form: Mapping[str, str], secret: str) -> tuple[int, bytes]:
         patience = self._settings.api.timeout
         with requests.Session() as session:
+            # What is meant for this very machine must not go out through a proxy.
+            session.trust_env = not is_loopback(urlsplit(self._url).hostname or "")
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(max_retries=0))
             try:
@@ -133,8 +137,7 @@ class TokenEndpoint:
             )
         return AnswerLost(
             f"The answer of Constant Contact's token endpoint {host} was lost "
-            f"({_reason(error)}); whether the pair was renewed is not known. The next start "
-            "finds out."
+            f"({_reason(error)}); whether the pair was renewed is not known."
         )
 
 

@@ -13,10 +13,10 @@ import structlog
 
 from sync.auth.cipher import TokenCipher, open_cipher
 from sync.auth.custody import Custody
-from sync.auth.lifetimes import is_alive, is_due, refresh_token_dies_at
+from sync.auth.lifetimes import disuse_warning, is_alive, is_due, refresh_token_dies_at
 from sync.auth.outcomes import Refused
 from sync.auth.pairs import Pair
-from sync.auth.provenance import CopyFound, misfit
+from sync.auth.provenance import CopyFound
 from sync.auth.refresh import Refresher, lost_sentence
 from sync.auth.steps import Observer, Step, unobserved
 from sync.auth.token_endpoint import TokenAnswer, TokenEndpoint
@@ -24,7 +24,7 @@ from sync.clock import Clock, utc_now
 from sync.errors import AuthorizationLost, AuthorizationNeeded, Busy, ServiceUnavailable
 from sync.settings import Settings
 from sync.state.store import Store
-from sync.state.tokens import adopt_pair, emptied, pin_account, read_pair, replace_pair
+from sync.state.tokens import StoredPair, adopt_pair, emptied, pin_account, read_pair, replace_pair
 
 # After a failed refresh, an access token that still works is used this long before the next try.
 _PAUSE_AFTER_FAILURE = timedelta(minutes=1)
@@ -55,6 +55,8 @@ class PairStatus:
     rescued_pair_waits: bool = False
     problem: str | None = None
     """Why the pair can't be used here as things are: lost, copied, or of another application."""
+    warning: str | None = None
+    """That the refresh token nears its death by disuse."""
 
 
 def open_vault(
@@ -139,10 +141,23 @@ class Vault:
 
     def usable_access_token(self) -> str | None:
         """A token that works now, without renewing or writing anything; for dry runs."""
-        row = self._pairs.read_row()
-        if row is None or misfit(row, self._here) or not is_alive(row.expires_at, self._clock()):
+        row, wrong = self._custody.look()
+        if row is None or wrong or not is_alive(row.expires_at, self._clock()):
             return None
         return self._pairs.open(row).access_token
+
+    def settle(self) -> None:
+        """What every start does first: finish what an earlier process left unfinished.
+
+        A rescued pair is adopted, and a refresh whose answer was lost is asked for again at once,
+        while the service may still allow it. Without a pair there is nothing to do.
+        """
+        if self._rescue.waits():
+            with self._custody.locked_and_current():
+                pass
+        row = self._pairs.read_row()
+        if row is not None and row.refresh_begun_at is not None and row.lost_at is None:
+            self._renewed(lambda pair: pair.row.refresh_begun_at is not None)
 
     def keep_alive(self, *, unused_for: timedelta = KEEP_ALIVE_AGE) -> bool:
         """Renew a pair that has not been renewed for that long; True when it was renewed.
@@ -184,7 +199,7 @@ class Vault:
             pair = self._pairs.first(
                 answer,
                 answer.refresh_token,
-                generation=before.generation + 1 if before else 1,
+                generation=self._next_generation(before),
                 scope=" ".join(self._settings.oauth.scopes),
                 encoded_account_id=encoded_account_id or (None if another_account else pinned),
                 here=self._here,
@@ -213,6 +228,7 @@ class Vault:
                 client_id=self._here.client_id,
                 token_url=self._here.token_url,
             )
+            self._custody.witness.record(row.generation)
 
     def forget(self) -> bool:
         """Log out: the tokens are gone from here, the account stays known. False when none were.
@@ -227,12 +243,12 @@ class Vault:
 
     def status(self) -> PairStatus:
         """What there is; needs no key and changes nothing."""
-        row = read_pair(self._store, self._account)
         waits = self._rescue.waits()
-        if row is None or not row.refresh_token:
-            pinned = row.encoded_account_id if row else None
+        row, wrong = self._custody.look()
+        if row is None:
+            empty = read_pair(self._store, self._account)
+            pinned = empty.encoded_account_id if empty else None
             return PairStatus(False, encoded_account_id=pinned, rescued_pair_waits=waits)
-        wrong = misfit(row, self._here)
         lost = lost_sentence(row.lost_cause or "refused") if row.lost_at else None
         return PairStatus(
             exists=True,
@@ -248,6 +264,7 @@ class Vault:
             lost_cause=row.lost_cause,
             rescued_pair_waits=waits,
             problem=str(wrong) if wrong else lost,
+            warning=None if lost else disuse_warning(row.issued_at, self._clock()),
         )
 
     def _present(self) -> Pair:
@@ -269,6 +286,10 @@ class Vault:
         self._not_before = None
         self._observe(Step.RELEASED)
         return pair
+
+    def _next_generation(self, before: StoredPair | None) -> int:
+        """Above the row's, and above what a row from a backup hides."""
+        return max(before.generation if before else 0, self._custody.witness.generation()) + 1
 
     def _lives(self, pair: Pair) -> bool:
         return is_alive(pair.row.expires_at, self._clock())

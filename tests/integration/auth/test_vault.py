@@ -217,6 +217,53 @@ def test_a_copied_machine_refreshes_nothing_until_it_is_adopted(
     assert len(calls()) == before + 1
 
 
+def test_a_database_from_a_backup_sends_no_spent_token(
+    vault: Vault, clock: FakeClock, store: Store, calls: Calls, consent: Consent
+) -> None:
+    with store.read() as connection:
+        backup = connection.execute(token_pair.select()).one()._asdict()
+    for _ in range(2):
+        clock.advance(A_DAY)
+        vault.access_token()
+    with store.write() as connection:
+        connection.execute(update(token_pair).values(backup))
+    before = len(calls())
+    with pytest.raises(CopyFound, match="restored from a backup"):
+        vault.access_token()
+    assert vault.usable_access_token() is None
+    assert "restored" in str(vault.status().problem)
+    assert len(calls()) == before
+    vault.keep(consent(), encoded_account_id=None)
+    assert vault.status().generation == 4
+    assert vault.access_token()
+    with store.write() as connection:
+        connection.execute(update(token_pair).values(backup))
+    vault.adopt()
+    with pytest.raises(AuthorizationLost):
+        vault.access_token()
+
+
+def test_a_start_settles_what_was_left_unfinished_and_nothing_else(
+    vault: Vault, settings: Settings, store: Store, clock: FakeClock, calls: Calls
+) -> None:
+    vault.settle()
+    before = len(calls())
+    with store.write() as connection:
+        connection.execute(update(token_pair).values(refresh_begun_at=clock()))
+    vault.settle()
+    vault.settle()
+    assert len(calls()) == before + 1
+    assert vault.status().refresh_in_flight_since is None
+    vault.forget()
+    vault.settle()
+
+
+def test_disuse_is_warned_of(vault: Vault, clock: FakeClock) -> None:
+    assert vault.status().warning is None
+    clock.advance(timedelta(days=170))
+    assert "dies of disuse in 10 days" in str(vault.status().warning)
+
+
 def test_a_refresh_token_goes_to_its_issuer_only(
     vault: Vault, clock: FakeClock, settings: Settings, store: Store, calls: Calls
 ) -> None:
