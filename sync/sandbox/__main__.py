@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen.port,
         settings,
         chosen.database,
-        on_ready=_tell_json if chosen.json else _tell,
+        on_ready=tell_json if chosen.json else tell,
     )
     return 0
 
@@ -95,12 +95,12 @@ def facts(sandbox: Sandbox) -> dict[str, object]:
     }
 
 
-def _tell_json(sandbox: Sandbox) -> None:
+def tell_json(sandbox: Sandbox) -> None:
     sys.stdout.write(json.dumps(facts(sandbox)) + "\n")
     sys.stdout.flush()
 
 
-def _tell(sandbox: Sandbox) -> None:
+def tell(sandbox: Sandbox) -> None:
     text = READY.format(
         admin=sandbox.admin_url,
         api=sandbox.api_url,

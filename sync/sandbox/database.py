@@ -90,7 +90,10 @@ CREATE UNIQUE INDEX contact_by_email ON contact (account, email_key);
 CREATE UNIQUE INDEX contact_by_sms ON contact (account, sms) WHERE sms IS NOT NULL;
 CREATE INDEX contact_by_update ON contact (account, updated_at);
 CREATE INDEX contact_by_opt_out ON contact (account, opt_out_at) WHERE opt_out_at IS NOT NULL;
-CREATE INDEX contact_by_deletion ON contact (account, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX contact_deleted ON contact (account) WHERE deleted_at IS NOT NULL;
+CREATE INDEX contact_explicit ON contact (account) WHERE permission = 'explicit';
+CREATE INDEX contact_inactive ON contact (account)
+    WHERE permission NOT IN ('explicit', 'implicit');
 
 CREATE TABLE activity (
     activity_id TEXT PRIMARY KEY, account INTEGER NOT NULL, kind TEXT NOT NULL,

@@ -238,6 +238,9 @@ class Simulation:
     def set_permission(self, email: str, permission: str) -> None:
         if permission not in PERMISSIONS:
             raise ValueError(f"a permission is one of {', '.join(PERMISSIONS)}")
+        if permission == "unsubscribed":
+            self.user_unsubscribe(email)
+            return
         with self.world.lock:
             person = self._find(email)
             person.permission = permission

@@ -82,6 +82,11 @@ class SandboxSettings:
     oversize_import: Literal["truncate", "fail"] = "truncate"
     import_contacts_limit: int = 40_000
     import_email_max: Literal[50, 80] = 50
+    import_phone_max: Literal[25, 50] = 25
+    """The import's schema says 50 characters, but a contact's phone number holds 25."""
+    custom_fields_per_contact: Literal[25, 50] = 25
+    home_country_key: Literal["space", "underscore", "both"] = "space"
+    """How an import spells the country of the home address."""
     unknown_custom_field: Literal["drop", "error", "fail"] = "drop"
     unknown_import_property: Literal["reject", "ignore"] = "reject"
     empty_string_in_import: Literal["keep", "clear"] = "keep"
@@ -105,6 +110,9 @@ class SandboxSettings:
     add_unsubscribed_to_lists: bool = False
     """Whether add_list_memberships puts globally unsubscribed contacts on a list."""
     confirmed_opt_in: bool = False
+    paging: Literal["by place", "by count"] = "by place"
+    """Whether a cursor of GET /contacts holds a place, or a count that shifts with the data."""
+    state_filter: Literal["timed_out", "time_out", "both"] = "timed_out"
     lists_limit_max: Literal[500, 1000] = 500
     nested_tag_links: bool = False
     """Tags' next link at `_links.next.next.href` (the schema) or `_links.next.href`."""

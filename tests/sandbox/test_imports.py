@@ -100,6 +100,45 @@ def test_phones_and_addresses_go_to_their_kinds(client: Client, sandbox: Sandbox
     }
 
 
+@pytest.mark.parametrize(
+    ("rule", "space", "underscore"),
+    [("space", 201, 400), ("underscore", 400, 201), ("both", 201, 201)],
+)
+def test_spellings_of_the_home_country(
+    client: Client, sandbox: Sandbox, rule: Any, space: int, underscore: int
+) -> None:
+    sandbox.settings = replace(sandbox.settings, home_country_key=rule)
+    for key, status in (("home country", space), ("home_country", underscore)):
+        row = {"email": "a@example.com", key: "US"}
+        body = {"import_data": [row], "list_ids": [client.first_list()]}
+        assert client.post("/activities/contacts_json_import", body).status_code == status
+    assert sandbox.people.audience()["a@example.com"]["home_country"] == "US"
+
+
+def test_longer_phones_more_fields_and_longer_addresses_are_settings(
+    client: Client, sandbox: Sandbox
+) -> None:
+    many = {f"cf:f{n}": "x" for n in range(30)}
+    row = {"email": "a" * 50 + "@example.com", "phone": "1" * 40} | many
+    assert client.import_contacts(row)["status"]["error_count"] == 1
+    sandbox.settings = replace(
+        sandbox.settings, import_phone_max=50, import_email_max=80, custom_fields_per_contact=50
+    )
+    assert client.import_contacts(row)["status"]["error_count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "timed_out", "time_out"),
+    [("timed_out", 200, 400), ("time_out", 400, 200), ("both", 200, 200)],
+)
+def test_spellings_of_the_state_filter(
+    client: Client, sandbox: Sandbox, rule: Any, timed_out: int, time_out: int
+) -> None:
+    sandbox.settings = replace(sandbox.settings, state_filter=rule)
+    assert client.get("/activities", state="timed_out").status_code == timed_out
+    assert client.get("/activities", state="time_out").status_code == time_out
+
+
 def test_an_unsubscribed_contact_joins_no_list_and_is_counted(
     client: Client, sandbox: Sandbox
 ) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from sync.sandbox import SandboxSettings
+from sync.sandbox import Sandbox, SandboxSettings
+from sync.sandbox.__main__ import main, tell
 from sync.sandbox.settings import as_text, choices, with_change
 
 COMMAND = [sys.executable, "-m", "sync.sandbox", "--port", "0"]
@@ -41,22 +42,23 @@ def test_a_process_tells_where_it_is_and_stops_cleanly(number: signal.Signals) -
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_what_a_person_reads_at_the_start() -> None:
-    process = run()
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(6)]
-    assert "sandbox" in lines[0]
-    assert "client id" in "".join(lines) or "authorise" in "".join(lines)
-    process.terminate()
-    process.communicate(timeout=10)
+def test_what_a_person_reads_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    with Sandbox() as sandbox:
+        tell(sandbox)
+        text = capsys.readouterr().out
+        assert "It is a sandbox" in text
+        for told in (sandbox.api_url, sandbox.client_id, sandbox.client_secret, sandbox.admin_url):
+            assert told in text
 
 
 @pytest.mark.parametrize("wrong", ["speed=1", "fast=perhaps", "fast", "throttle_body=song"])
-def test_a_wrong_setting_is_told_before_the_start(wrong: str) -> None:
-    process = run("--set", wrong)
-    _, err = process.communicate(timeout=10)
-    assert process.returncode == 2
-    assert "error:" in err
+def test_a_wrong_setting_is_told_before_the_start(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--set", wrong])
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
 
 
 def test_every_setting_can_be_written_and_read_as_text() -> None:

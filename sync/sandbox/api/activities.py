@@ -15,7 +15,7 @@ from sync.sandbox.api.problems import ApiError, invalid, not_found
 from sync.sandbox.audience.catalog import Lists
 from sync.sandbox.audience.fast_import import peek, wrap
 from sync.sandbox.audience.import_payload import cut_contacts, pack, read_csv
-from sync.sandbox.audience.import_rows import KNOWN_KEYS
+from sync.sandbox.audience.import_rows import known_keys
 from sync.sandbox.world import World
 
 WRITE = "contacts:write"
@@ -29,7 +29,8 @@ def activities_blueprint(world: World) -> Blueprint:
     def collection(caller: Caller) -> Answer:
         restore_query()
         limit = parameters.limit(500)
-        state = parameters.one_of("state", activities.STATES)
+        state = parameters.one_of("state", _states(world))
+        state = "timed_out" if state == "time_out" else state
         rows = activities.listed(world, caller.account.number, state)
         page, next_page = page_of(rows, limit, "/v3/activities")
         return {
@@ -81,6 +82,13 @@ def activities_blueprint(world: World) -> Blueprint:
         return start_import(world, caller, lists, contacts, permission, None, upload.filename)
 
     return pages
+
+
+def _states(world: World) -> tuple[str, ...]:
+    """The states to filter by: the schema says timed_out, the text above it time_out."""
+    others = tuple(state for state in activities.STATES if state != "timed_out")
+    spelling = world.settings.state_filter
+    return (*others, *(("timed_out", "time_out") if spelling == "both" else (spelling,)))
 
 
 def start_import(
@@ -149,7 +157,7 @@ def _contacts(world: World, body: dict[str, Any]) -> list[Any]:
         for contact in contacts:
             if isinstance(contact, dict):
                 seen.update(contact)
-        for key in seen - KNOWN_KEYS:
+        for key in seen - known_keys(world.settings):
             if not key.startswith("cf:"):
                 raise invalid(f"import_data: unknown property {key}")
     return contacts

@@ -18,7 +18,7 @@ from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.person import People, Person, contact_seq, email_key
 from sync.sandbox.audience.resource import SUB_RESOURCES, Renderer
 from sync.sandbox.audience.rules import SOURCES
-from sync.sandbox.audience.search import Search, count, from_cursor, run_search, to_cursor
+from sync.sandbox.audience.search import ACTIVE, Search, count, from_cursor, run_search, to_cursor
 from sync.sandbox.world import World
 
 READ, WRITE = "contacts:read", "contacts:write"
@@ -56,8 +56,9 @@ def contacts_blueprint(world: World) -> Blueprint:
 
     @endpoint(pages, world, "/contacts/counts", "GET", privilege=READ, looks=True)
     def counts(caller: Caller) -> Answer:
-        parameters.one_of("include", ("new_subscriber", "new_subscribers"))
-        return _counts(world, caller.account.number), 200
+        # The contract's text writes new_subscribers, its list of values new_subscriber.
+        asked = parameters.one_of("include", ("new_subscriber", "new_subscribers"))
+        return _counts(world, caller.account.number, new=asked is not None), 200
 
     @endpoint(pages, world, "/contacts/<contact_id>", "GET", privilege=READ, looks=True)
     def single(caller: Caller, contact_id: str) -> Answer:
@@ -145,6 +146,7 @@ def _read_search(world: World, lists: Lists, account: int) -> Search:
     tag_ids = parameters.ids("tags", TAGS_IN_SEARCH)
     tags = Tags(world.database)
     return Search(
+        shifting=world.settings.paging == "by count",
         status=parameters.many_of("status", STATUSES),
         email_key=None if email is None else email_key(email, world.settings),
         lists=None if list_ids is None else tuple(lists.numbers(account, list_ids)[0]),
@@ -164,25 +166,28 @@ def _read_search(world: World, lists: Lists, account: int) -> Search:
     )
 
 
-def _counts(world: World, account: int) -> dict[str, int]:
-    sql = (
-        "SELECT permission, count(*) FROM contact WHERE account = ? AND deleted_at IS NULL"
-        " GROUP BY permission"
-    )
-    by_permission = {row[0]: row[1] for row in world.database.all(sql, (account,))}
-    sql = (
-        "SELECT count(*) FROM contact WHERE account = ? AND deleted_at IS NULL"
-        " AND opt_in_at > ? AND permission IN ('explicit', 'implicit')"
-    )
-    since = world.clock.now_ms() - NEW_SUBSCRIBER_MS
-    return {
-        "total": sum(by_permission.values()),
-        "explicit": by_permission.get("explicit", 0),
-        "implicit": by_permission.get("implicit", 0),
-        "pending": by_permission.get("pending_confirmation", 0),
-        "unsubscribed": by_permission.get("unsubscribed", 0),
-        "new_subscriber": int(world.database.value(sql, (account, since))),
+def _counts(world: World, account: int, *, new: bool) -> dict[str, int]:
+    def number(condition: str, *values: int) -> int:
+        sql = f"SELECT count(*) FROM contact WHERE account = ?{condition}"  # noqa: S608
+        return int(world.database.value(sql, (account, *values)))
+
+    inactive = " AND permission NOT IN ('explicit', 'implicit') AND deleted_at IS NULL"
+    sql = f"SELECT permission, count(*) FROM contact WHERE account = ?{inactive}"  # noqa: S608
+    rows = world.database.all(sql + " GROUP BY permission", (account,))
+    few = {row[0]: row[1] for row in rows}
+    total = number("") - number(" AND deleted_at IS NOT NULL")
+    explicit = number(" AND permission = 'explicit' AND deleted_at IS NULL")
+    counts = {
+        "total": total,
+        "explicit": explicit,
+        "implicit": total - explicit - sum(few.values()),
+        "pending": few.get("pending_confirmation", 0),
+        "unsubscribed": few.get("unsubscribed", 0),
     }
+    if new:
+        recent = f" AND deleted_at IS NULL AND permission IN {ACTIVE} AND opt_in_at > ?"
+        counts["new_subscriber"] = number(recent, world.clock.now_ms() - NEW_SUBSCRIBER_MS)
+    return counts
 
 
 def _find(people: People, caller: Caller, contact_id: str) -> Person:
@@ -201,7 +206,8 @@ def _source(body: dict[str, Any], name: str) -> str:
 
 
 def _reader(world: World, account: int) -> BodyReader:
-    return BodyReader(world.database, account, world.clock.now_ms())
+    most = world.settings.custom_fields_per_contact
+    return BodyReader(world.database, account, world.clock.now_ms(), most)
 
 
 def _editor(world: World, account: int) -> Editor:

@@ -15,7 +15,6 @@ from sync.sandbox.audience.rules import (
     ADDRESSES_PER_CONTACT,
     CORE_LENGTHS,
     EMAIL_MAX,
-    FIELDS_PER_CONTACT,
     LISTS_PER_CONTACT,
     NOTE_MAX,
     NOTES_PER_CONTACT,
@@ -62,6 +61,7 @@ class BodyReader:
     database: Database
     account: int
     now: int
+    fields_per_contact: int = 25
 
     def contact(self, body: dict[str, Any]) -> Edit:
         """The body of POST and PUT /contacts."""
@@ -78,7 +78,7 @@ class BodyReader:
         if (notes := body.get("notes")) is not None:
             edit.parts["notes"] = self._notes(notes)
         if (values := body.get("custom_fields")) is not None:
-            edit.parts["fields"] = self._fields(values, FIELDS_PER_CONTACT)
+            edit.parts["fields"] = self._fields(values, self.fields_per_contact)
         if (lists := body.get("list_memberships")) is not None:
             edit.lists = self._lists(lists)
         if (tags := body.get("taggings")) is not None:

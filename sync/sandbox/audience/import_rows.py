@@ -16,9 +16,6 @@ from sync.sandbox.audience.rules import (
     ADDRESS_PART_MAX,
     CORE_LENGTHS,
     FIELD_VALUE_MAX,
-    FIELDS_PER_CONTACT,
-    IMPORT_PHONE_MAX,
-    PHONE_MAX,
     PHONES_PER_CONTACT,
     SMS_NUMBER,
     STREET_MAX,
@@ -39,11 +36,13 @@ PHONE_KEYS = {
 _PARTS = ("street", "street2", "city", "state", "zip", "country")
 ADDRESS_KEYS: dict[str, tuple[str, str]] = {
     # The plain keys are of kind home. The contract spells one key with a space, `home country`;
-    # the vendor's PHP client sends home_country: both are understood.
+    # the vendor's PHP client sends home_country. Which one is taken is a setting.
     **{part: ("home", part) for part in _PARTS},
     **{f"{kind}_{part}": (kind, part) for kind in ("home", "work", "other") for part in _PARTS},
     "home country": ("home", "country"),
 }
+HOME_COUNTRY = {"space": ("home_country",), "underscore": ("home country",), "both": ()}
+"""The keys that each choice of the setting `home_country_key` does not know."""
 KNOWN_KEYS = frozenset(
     {
         "email",
@@ -57,6 +56,11 @@ KNOWN_KEYS = frozenset(
         *ADDRESS_KEYS,
     }
 )
+
+
+def known_keys(settings: SandboxSettings) -> frozenset[str]:
+    """The properties that an import may have, apart from custom fields."""
+    return KNOWN_KEYS.difference(HOME_COUNTRY[settings.home_country_key])
 
 
 @dataclass(slots=True)
@@ -104,8 +108,8 @@ def read_row(row: Any, rules: RowRules) -> Change:
             continue
         elif (text := _text(key, value, rules.settings)) is not _KEEP:
             _read_known(change, key, text, rules)
-    if custom > FIELDS_PER_CONTACT:
-        raise RowError("Contact has more than 25 custom fields")
+    if custom > rules.settings.custom_fields_per_contact:
+        raise RowError("Contact has too many custom fields")
     _read_birthday(change, row)
     _join_streets(change)
     _need_identity(change, rules)
@@ -137,9 +141,9 @@ def _read_known(change: Change, key: str, text: Any, rules: RowRules) -> None:
     elif key == "email":
         change.email = None if text is None else _read_email(text, rules.settings)
     elif key in PHONE_KEYS:
-        number = _within(key, text, IMPORT_PHONE_MAX)
-        change.phones[PHONE_KEYS[key]] = _within(key, number, PHONE_MAX)
-    elif key in ADDRESS_KEYS:
+        number = _within(key, text, rules.settings.import_phone_max)
+        change.phones[PHONE_KEYS[key]] = number
+    elif key in ADDRESS_KEYS and key not in HOME_COUNTRY[rules.settings.home_country_key]:
         kind, part = ADDRESS_KEYS[key]
         longest = STREET_MAX if part.startswith("street") else ADDRESS_PART_MAX
         part = "postal_code" if part == "zip" else part

@@ -39,6 +39,8 @@ class Search:
     include: tuple[str, ...] = ()
     limit: int = 50
     include_count: bool = False
+    shifting: bool = False
+    """Count the rows of earlier pages, so that what goes meanwhile makes later ones skip."""
     after: tuple[int, int] | None = None
     """The place where the page before ended: (value of the order's column, row's number)."""
 
@@ -57,15 +59,19 @@ def run_search(
 ) -> tuple[list[Person], Search | None]:
     """One page, and the search for the next one if there is more."""
     where, values = _conditions(lists, account, search)
-    order = search.order
-    if search.after is not None:
+    order, skipped = search.order, 0
+    if search.after is not None and search.shifting:
+        skipped = search.after[0]
+    elif search.after is not None:
         where += f" AND ({order}, seq) > (?, ?)"
         values += search.after
-    sql = f"SELECT * FROM contact WHERE {where} ORDER BY {order}, seq LIMIT ?"  # noqa: S608
-    rows = database.all(sql, (*values, search.limit + 1))
+    sql = f"SELECT * FROM contact WHERE {where} ORDER BY {order}, seq LIMIT ? OFFSET ?"  # noqa: S608
+    rows = database.all(sql, (*values, search.limit + 1, skipped))
     page = [read_row(row) for row in rows[: search.limit]]
     if len(rows) <= search.limit:
         return page, None
+    if search.shifting:
+        return page, replace(search, after=(skipped + search.limit, 0))
     last = rows[search.limit - 1]
     return page, replace(search, after=(last[order], last["seq"]))
 
@@ -95,9 +101,12 @@ def from_cursor(text: str) -> Search:
 
 
 def _conditions(lists: Lists, account: int, search: Search) -> tuple[str, tuple[Any, ...]]:
-    parts, values = ["account = ?"], [account]
+    # With a plus the column can't choose an index: pages in the order of rows need none, and
+    # SQLite would sort all contacts of the account for each page.
+    plain = search.order != "seq" or search.email_key is not None
+    parts, values = ["account = ?" if plain else "+account = ?"], [account]
     extra: list[Any] = []
-    parts.append(_status(search.status))
+    parts.append(_status(search.status, account))
     if search.email_key is not None:
         parts.append("email_key = ?")
         extra.append(search.email_key)
@@ -125,7 +134,7 @@ def _conditions(lists: Lists, account: int, search: Search) -> tuple[str, tuple[
     return " AND ".join(parts), (*values, *extra)
 
 
-def _status(wanted: tuple[str, ...]) -> str:
+def _status(wanted: tuple[str, ...], account: int) -> str:
     """Without a status everybody but the deleted is found."""
     if not wanted:
         return "deleted_at IS NULL"
@@ -133,10 +142,16 @@ def _status(wanted: tuple[str, ...]) -> str:
         return "1"
     found = []
     for status in wanted:
-        if status == "deleted":
-            found.append("deleted_at IS NOT NULL")
-        elif status == "active":
+        if status == "active":
             found.append(f"(deleted_at IS NULL AND permission IN {ACTIVE})")
+        elif status == "deleted":
+            found.append(_few(account, "deleted_at IS NOT NULL"))
         elif status in PERMISSIONS:
-            found.append(f"(deleted_at IS NULL AND permission = '{status}')")
+            living = f"permission = '{status}' AND deleted_at IS NULL"
+            found.append(_few(account, f"permission NOT IN ('explicit', 'implicit') AND {living}"))
     return "(" + (" OR ".join(found) or "0") + ")"
+
+
+def _few(account: int, condition: str) -> str:
+    """Those whom an index of the few finds; the condition's first words are the index's."""
+    return f"seq IN (SELECT seq FROM contact WHERE account = {account} AND {condition})"  # noqa: S608
