@@ -1,5 +1,6 @@
 """Everything that a token endpoint, or what stands before it, may answer to a refresh."""
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -163,7 +164,6 @@ def test_a_refusal_of_something_else_spends_nothing(
         cut(tokens(), '"access_token": "new-'),
         close_after_reading,
         reset_after_reading,
-        reset_unread,
     ],
 )
 def test_an_unknown_outcome_sends_the_same_token_once_more_and_keeps_it(
@@ -180,13 +180,25 @@ def test_an_unknown_outcome_sends_the_same_token_once_more_and_keeps_it(
     assert case.stored() == OLD
 
 
-@pytest.mark.parametrize("behaviour", [reset_after_reading, reset_unread, answer(503, raw=b"")])
+@pytest.mark.parametrize("behaviour", [reset_after_reading, answer(503, raw=b"")])
 def test_the_second_try_of_an_unknown_outcome_may_succeed(
     against: Make, behaviour: Behaviour
 ) -> None:
     case = against(behaviour, answer())
     assert case.vault.access_token() == "new-access"
     assert case.stored() == "new-refresh"
+
+
+def test_a_reset_before_the_request_was_read_costs_nothing(against: Make) -> None:
+    # Whether the reset comes while connecting or while sending is up to the network.
+    case = against(reset_unread, reset_unread, answer())
+    with contextlib.suppress(AnswerLost, NotSent):
+        case.vault.access_token()
+    assert case.vault.status().lost_at is None
+    while case.endpoint.connections < 2:
+        with contextlib.suppress(AnswerLost, NotSent):
+            case.vault.access_token()
+    assert case.vault.access_token() == "new-access"
 
 
 def test_an_answer_after_the_time_out_is_asked_for_again(against: Make) -> None:
