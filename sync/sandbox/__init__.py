@@ -7,8 +7,18 @@ knows nothing of the rest of the project; its README says what each rule rests o
 from sync.sandbox.activities import Plan
 from sync.sandbox.faults import Fault
 from sync.sandbox.oauth.authorize import PageError
+from sync.sandbox.questions import other_answers
 from sync.sandbox.request_log import Entry
 from sync.sandbox.server import Sandbox, serve
 from sync.sandbox.settings import SandboxSettings
 
-__all__ = ["Entry", "Fault", "PageError", "Plan", "Sandbox", "SandboxSettings", "serve"]
+__all__ = [
+    "Entry",
+    "Fault",
+    "PageError",
+    "Plan",
+    "Sandbox",
+    "SandboxSettings",
+    "other_answers",
+    "serve",
+]

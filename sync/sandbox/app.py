@@ -25,6 +25,7 @@ from sync.sandbox.world import World
 def build_app(world: World) -> Flask:
     app = Flask("sync.sandbox", template_folder="admin/templates")
     app.url_map.strict_slashes = False
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     for blueprint in (
         authorize_blueprint(world),
         token_blueprint(world),

@@ -7,6 +7,7 @@ in a real second, and use the machine's monotonic time.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,7 @@ class Clock:
             self._frozen, self._offset = None, 0.0
 
 
+@functools.lru_cache(maxsize=4096)
 def iso(ms: int) -> str:
     """A timestamp as the contract's examples write it: 2016-01-23T13:48:44.108Z."""
     moment = datetime.fromtimestamp(ms / 1000, UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -47,25 +48,44 @@ class Player:
         if fault is not None and fault.kind == "cut":
             return _cut_in_the_middle(answer.body, environ["sandbox.socket"])
         if fault is not None and fault.kind == "slow-body":
-            return _trickle(answer.body, fault.delay)
+            return self._trickle(answer.body, fault.delay)
         return [answer.body]
 
     def _play(self, fault: Fault | None, environ: dict[str, Any], answer: _Answer) -> None:
         """Do the work, play the fault, or both."""
         if fault is None:
-            answer.take(self._app, environ)
+            self._work(environ, answer)
             return
         if fault.after_work or fault.kind in ("cut", "slow", "slow-body"):
             if fault.kind == "slow":
-                time.sleep(fault.delay)
-            answer.take(self._app, environ)
+                self._wait(fault.delay)
+            self._work(environ, answer)
         if fault.kind in ("drop", "reset"):
             answer.cut = fault.kind
             answer.status = "0"
         elif fault.kind not in ("cut", "slow", "slow-body"):
-            if fault.delay:
-                time.sleep(fault.delay)
+            self._wait(fault.delay)
             answer.fake(fault, environ["PATH_INFO"])
+
+    def _work(self, environ: dict[str, Any], answer: _Answer) -> None:
+        try:
+            answer.take(self._app, environ)
+        except Exception as error:
+            if self._world.over.is_set():
+                raise ConnectionCutError("the sandbox stopped") from error
+            traceback.print_exc()
+            answer.fake(Fault("status", status=500), environ["PATH_INFO"])
+
+    def _wait(self, seconds: float) -> None:
+        if self._world.over.wait(seconds):
+            raise ConnectionCutError("the sandbox stopped")
+
+    def _trickle(self, body: bytes, seconds: float) -> Iterator[bytes]:
+        size = max(1, len(body) // 10)
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        for piece in pieces:
+            self._wait(seconds / len(pieces))
+            yield piece
 
     def _log(
         self,
@@ -114,7 +134,7 @@ class _Answer:
                 close()
 
     def fake(self, fault: Fault, path: str) -> None:
-        status = fault.status if fault.kind == "status" else fault.status or 200
+        status = fault.status
         kind = "application/json;charset=UTF-8"
         key, message = DEFAULTS.get(status, DEFAULTS[500])
         if fault.body is not None:
@@ -164,11 +184,3 @@ def _cut_in_the_middle(body: bytes, connection: socket.socket) -> Iterator[bytes
     yield body[: len(body) // 2]
     close_now(connection)
     raise ConnectionCutError("a fault cut the connection")
-
-
-def _trickle(body: bytes, seconds: float) -> Iterator[bytes]:
-    size = max(1, len(body) // 10)
-    pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    for piece in pieces:
-        time.sleep(seconds / len(pieces))
-        yield piece

@@ -77,6 +77,7 @@ class Sandbox:
     def stop(self) -> None:
         if not self._stopped:
             self._stopped = True
+            self.world.over.set()
             self._server.stop()
             with self.world.lock:
                 self.world.database.close()

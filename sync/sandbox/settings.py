@@ -139,7 +139,9 @@ def with_change(settings: SandboxSettings, name: str, text: str) -> SandboxSetti
 
 def as_text(settings: SandboxSettings) -> dict[str, str]:
     """Every setting as the text that `with_change` reads."""
-    return {field.name: _write(getattr(settings, field.name)) for field in fields(SandboxSettings)}
+    return {
+        field.name: write_value(getattr(settings, field.name)) for field in fields(SandboxSettings)
+    }
 
 
 def choices(name: str) -> list[str]:
@@ -150,7 +152,7 @@ def choices(name: str) -> list[str]:
     return [str(value) for value in get_args(hint)] if get_origin(hint) is Literal else []
 
 
-def _write(value: object) -> str:
+def write_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, timedelta):

@@ -33,6 +33,8 @@ class World:
     plans: list[Plan] = field(default_factory=list)
     """How coming activities shall end, in place of completing."""
     base_url: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when the sandbox stops: slow answers then end at once."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held while a request is worked on: one at a time."""
 

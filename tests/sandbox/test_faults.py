@@ -84,6 +84,20 @@ def test_slow_answers_and_slow_bodies(client: Client, sandbox: Sandbox, kind: st
     assert time.monotonic() - began >= 0.29
 
 
+def test_a_sandbox_that_stops_does_not_wait_for_slow_answers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Sandbox() as sandbox:
+        client = Client(sandbox)
+        sandbox.add_fault(Fault("slow", delay=60))
+        with pytest.raises(requests.ReadTimeout):
+            client.session.get(f"{sandbox.api_url}/contacts", timeout=0.2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    time.sleep(0.05)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_token_endpoint_has_faults_of_its_own_shape(sandbox: Sandbox) -> None:
     sandbox.add_fault(Fault("status", "/oauth2/*/token", status=503))
     answer = requests.post(sandbox.token_url, timeout=10)

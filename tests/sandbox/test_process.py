@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from sync.sandbox import Sandbox, SandboxSettings
+from sync.sandbox import Sandbox, SandboxSettings, other_answers
 from sync.sandbox.__main__ import main, tell
+from sync.sandbox.questions import CLOSED_SETS, EXAMPLES
 from sync.sandbox.settings import as_text, choices, with_change
 
 COMMAND = [sys.executable, "-m", "sync.sandbox", "--port", "0"]
@@ -59,6 +60,14 @@ def test_a_wrong_setting_is_told_before_the_start(
         main(["--set", wrong])
     assert ended.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_every_open_question_has_another_answer() -> None:
+    base = SandboxSettings()
+    others = dict(other_answers(base))
+    assert {name.partition("=")[0] for name in others} == {*CLOSED_SETS, *EXAMPLES}
+    assert all(settings != base for settings in others.values())
+    assert "throttle_body=html" in others
 
 
 def test_every_setting_can_be_written_and_read_as_text() -> None:
