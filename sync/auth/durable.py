@@ -5,11 +5,18 @@ folder (fsync(2)).
 """
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+
+
+def file_name(purpose: str, database: str, account: str) -> str:
+    """A name that accounts and state databases which share a folder don't share."""
+    digest = hashlib.blake2b(f"{database} {account}".encode(), digest_size=6).hexdigest()
+    return f"{purpose}-{account}-{digest}"
 
 
 def create_file(path: Path, content: bytes) -> None:

@@ -70,10 +70,11 @@ def misfit(row: StoredPair, here: Provenance) -> ContactSyncError | None:
 def _machine_id() -> str:
     for file in _MACHINE_ID_FILES:
         try:
-            if content := file.read_text(encoding="ascii").strip():
-                return content
+            content = file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
             continue
+        if content and content != "uninitialized":
+            return content
     return ""
 
 

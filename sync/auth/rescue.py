@@ -5,7 +5,6 @@ anything else, and removes it once the database has the pair. Its blocks are res
 refresh token is spent, so that a disk that fills up meanwhile can't refuse it.
 """
 
-import hashlib
 import json
 import os
 import stat
@@ -19,7 +18,7 @@ from typing import ClassVar
 import structlog
 
 from sync.auth.cipher import TokenCipher
-from sync.auth.durable import fill_reserved_file, remove_file, reserve_file
+from sync.auth.durable import file_name, fill_reserved_file, remove_file, reserve_file
 from sync.errors import ConfigurationError, StateError
 from sync.state.store import Store
 from sync.state.tokens import StoredPair, replace_pair
@@ -42,9 +41,7 @@ class Rescue:
     def __init__(self, folder: Path, store: Store, account: str, cipher: TokenCipher) -> None:
         self._store = store
         self._cipher = cipher
-        # Accounts and databases may share the temporary folder.
-        of_whom = hashlib.blake2b(f"{store.address} {account}".encode(), digest_size=6).hexdigest()
-        self._name = name = f"rescued-pair-{account}-{of_whom}"
+        self._name = name = file_name("rescued-pair", store.address, account)
         self._places = [folder / name, Path(tempfile.gettempdir(), name)]
 
     def prepare(self) -> None:

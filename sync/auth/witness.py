@@ -4,12 +4,11 @@ A database that was restored from a backup holds a refresh token that was spent 
 it would at best be refused, and at worst end the authorization of whoever holds the newer pair.
 """
 
-import hashlib
 from pathlib import Path
 
 import structlog
 
-from sync.auth.durable import replace_file
+from sync.auth.durable import file_name, replace_file
 from sync.auth.provenance import CopyFound
 from sync.state.store import Store
 from sync.state.tokens import StoredPair
@@ -21,8 +20,7 @@ class Witness:
     """The generation file of one account of one state database, in the state directory."""
 
     def __init__(self, folder: Path, store: Store, account: str) -> None:
-        of_whom = hashlib.blake2b(f"{store.address} {account}".encode(), digest_size=6).hexdigest()
-        self._file = folder / f"generation-{account}-{of_whom}"
+        self._file = folder / file_name("generation", store.address, account)
 
     def generation(self) -> int:
         """The highest generation seen; 0 when there is none, or when the file can't be read."""

@@ -77,3 +77,18 @@ def _vault(settings: Settings, store: Store, observe: Observer) -> Vault:
     clock = FakeClock()
     endpoint = TokenEndpoint(settings, clock)
     return Vault(settings, store, open_cipher(settings), endpoint, clock, observe=observe)
+
+
+def renew_again_and_again(config: Path, times: int, answer: Connection) -> None:
+    """Renew with one vault that lives on, as a worker's does; send what went wrong."""
+    settings = load_settings(config)
+    wrong = []
+    with open_store(settings) as store:
+        vault = _vault(settings, store, unobserved)
+        for _ in range(times):
+            try:
+                vault.keep_alive(unused_for=timedelta(0))
+                vault.access_token()
+            except ContactSyncError as error:
+                wrong.append(repr(error))
+    answer.send(wrong)
