@@ -90,6 +90,17 @@ def close_now(connection: socket.socket) -> None:
         return
 
 
+class _MalformedError(Exception):
+    """A request that is none."""
+
+
+def _chunk_size(line: bytes) -> int:
+    try:
+        return int(line.split(b";")[0], 16)
+    except ValueError as error:
+        raise _MalformedError(line) from error
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "sandbox"
@@ -112,6 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
             close_now(self.connection)
+        except _MalformedError:
+            self.close_connection = True
+            self.send_error(400)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve  # noqa: N815
 
@@ -132,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_chunks(self) -> bytes | None:
         pieces: list[bytes] = []
         total = 0
-        while size := int(self.rfile.readline(100).split(b";")[0] or b"0", 16):
+        while size := _chunk_size(self.rfile.readline(100)):
             total += size
             if total > LARGEST_BODY:
                 return None

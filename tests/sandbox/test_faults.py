@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from sync.sandbox import Fault, Sandbox
+from sync.sandbox.faults import Kind
 from tests.sandbox.client import Client
 
 
@@ -44,10 +45,9 @@ def test_faults_by_pattern_and_by_share(client: Client, sandbox: Sandbox) -> Non
 @pytest.mark.parametrize("kind", ["drop", "reset"])
 @pytest.mark.parametrize(("after_work", "lists"), [(False, 1), (True, 2)])
 def test_connections_are_dropped_before_or_after_the_work(
-    client: Client, sandbox: Sandbox, kind: str, after_work: bool, lists: int
+    client: Client, sandbox: Sandbox, kind: Kind, after_work: bool, lists: int
 ) -> None:
-    fault = Fault("drop" if kind == "drop" else "reset", method="POST", after_work=after_work)
-    sandbox.add_fault(fault)
+    sandbox.add_fault(Fault(kind, method="POST", after_work=after_work))
     with pytest.raises(requests.ConnectionError):
         client.post("/contact_lists", {"name": "New"})
     assert len(client.get("/contact_lists").json()["lists"]) == lists
@@ -66,9 +66,9 @@ def test_a_connection_is_cut_in_the_middle_of_the_answer(client: Client, sandbox
     ("kind", "begins"), [("html", "<html>"), ("empty", ""), ("garbage", '{"contacts": [{')]
 )
 def test_other_bodies_in_place_of_json(
-    client: Client, sandbox: Sandbox, kind: str, begins: str
+    client: Client, sandbox: Sandbox, kind: Kind, begins: str
 ) -> None:
-    sandbox.add_fault(Fault(kind, status=200, count=1))  # type: ignore[arg-type]
+    sandbox.add_fault(Fault(kind, status=200, count=1))
     answer = client.get("/contacts")
     assert answer.status_code == 200
     assert answer.text.startswith(begins)
@@ -77,8 +77,8 @@ def test_other_bodies_in_place_of_json(
 
 
 @pytest.mark.parametrize("kind", ["slow", "slow-body"])
-def test_slow_answers_and_slow_bodies(client: Client, sandbox: Sandbox, kind: str) -> None:
-    sandbox.add_fault(Fault("slow" if kind == "slow" else "slow-body", delay=0.3))
+def test_slow_answers_and_slow_bodies(client: Client, sandbox: Sandbox, kind: Kind) -> None:
+    sandbox.add_fault(Fault(kind, delay=0.3))
     began = time.monotonic()
     assert client.get("/contact_lists").json()["lists"]
     assert time.monotonic() - began >= 0.29

@@ -65,6 +65,11 @@ def test_a_wrong_length_is_refused(sandbox: Sandbox, length: bytes) -> None:
     assert raw(sandbox, request).startswith(b"HTTP/1.1 413")
 
 
+def test_a_malformed_chunk_is_refused(sandbox: Sandbox) -> None:
+    request = b"POST /v3/contacts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    assert raw(sandbox, request).startswith(b"HTTP/1.1 400")
+
+
 def test_half_a_request_changes_nothing(sandbox: Sandbox) -> None:
     request = b"POST /v3/contacts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
     assert raw(sandbox, request) == b""
