@@ -6,6 +6,7 @@ from flask import Flask, g, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from sync.sandbox.admin.authority import authority_blueprint
 from sync.sandbox.admin.endpoints import admin_blueprint
 from sync.sandbox.admin.pages import pages_blueprint
 from sync.sandbox.api.account import account_blueprint
@@ -37,6 +38,7 @@ def build_app(world: World) -> Flask:
         lists_blueprint(world),
         tags_blueprint(world),
         admin_blueprint(world),
+        authority_blueprint(world),
         pages_blueprint(world),
     ):
         app.register_blueprint(blueprint)

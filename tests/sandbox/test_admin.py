@@ -120,3 +120,37 @@ def test_the_settings_page_changes_a_setting(sandbox: Sandbox) -> None:
     form = {"name": "rotation_grace", "value": "long"}
     answer = requests.post(f"{sandbox.admin_url}/switches", data=form, timeout=10)
     assert "could not convert" in answer.text
+
+
+def test_what_can_happen_to_the_application(client: Client, sandbox: Sandbox) -> None:
+    address = f"{sandbox.admin_url}/application"
+    page_ = requests.get(address, headers={"Accept": "text/html"}, timeout=10).text
+    assert "generates a new secret" in page_
+    assert sandbox.client_secret in page_
+    told = requests.get(address, headers={"Accept": "application/json"}, timeout=10).json()
+    assert told["applications"][0]["client_id"] == sandbox.client_id
+    before = sandbox.client_secret
+    requests.post(f"{address}/renew-secret", timeout=10)
+    assert sandbox.client_secret != before
+    for action, status in [
+        ("deactivate", 403),
+        ("activate", 200),
+        ("revoke-refresh-tokens", 200),
+        ("revoke-access-tokens", 401),
+        ("withdraw-consent", 401),
+    ]:
+        requests.post(f"{address}/{action}", timeout=10)
+        assert client.get("/contacts").status_code == status
+    assert requests.post(f"{address}/dance", timeout=10).status_code == 404
+
+
+def test_accounts_and_the_quota_by_the_admin_endpoints(client: Client, sandbox: Sandbox) -> None:
+    made = call(sandbox, "POST", "/accounts", {"organization": "Two", "email": "t@two.example"})
+    assert made.status_code == 201
+    two = Client(sandbox, account=made.json()["number"])
+    assert two.get("/contact_lists").json()["lists"][0]["name"] == "General Interest"
+    wrong = {"organization": "Two", "email": "t@two.example", "role": "king"}
+    assert call(sandbox, "POST", "/accounts", wrong).status_code == 400
+    assert "Two" in page(sandbox, "/?account=2")
+    call(sandbox, "PUT", "/quota", {"used": 10_000})
+    assert two.get("/contacts").status_code == 429
