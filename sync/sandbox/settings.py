@@ -156,7 +156,7 @@ def write_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}"
+        return f"{value.total_seconds():.12g}"
     if isinstance(value, tuple):
         return " ".join(value)
     return "none" if value is None else str(value)

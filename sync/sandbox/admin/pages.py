@@ -24,6 +24,16 @@ from sync.sandbox.world import World
 
 PEOPLE_ON_A_PAGE = 50
 LINES_ON_A_PAGE = 200
+FIXED_AT_START = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "organization_name",
+        "contact_email",
+        "request_log_entries",
+        "request_log_bytes",
+    }
+)
 
 ACTIONS: dict[str, tuple[str, Callable[[Simulation, str, str], None]]] = {
     "unsubscribe": ("Recipient unsubscribes", lambda p, email, _: p.unsubscribe(email)),
@@ -130,7 +140,7 @@ def pages_blueprint(world: World) -> Blueprint:
     @pages.get("/switches")
     def switches() -> ResponseReturnValue:
         texts = as_text(world.settings)
-        rows = [(name, text, choices(name)) for name, text in texts.items()]
+        rows = [(n, text, choices(n)) for n, text in texts.items() if n not in FIXED_AT_START]
         return show("switches.html", rows=rows, problem=request.args.get("problem"))
 
     @pages.post("/switches")
