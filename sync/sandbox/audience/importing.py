@@ -217,7 +217,10 @@ class _Import:
             if len(doc["phones"]) > PHONES_PER_CONTACT:
                 raise RowError("Contact has more than 3 phone numbers")
         for kind, parts in change.addresses.items():
-            _put(doc.setdefault("addresses", {}).setdefault(kind, {}), parts)
+            address = doc.setdefault("addresses", {}).setdefault(kind, {})
+            _put(address, parts)
+            if not address:
+                del doc["addresses"][kind]
         if len(doc.get("addresses", {})) > ADDRESSES_PER_CONTACT:
             raise RowError("Contact has more than 3 addresses")
         if change.fields:
