@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+)
 
 from sync.errors import AccessForbidden, ContactSyncError, RequestRefused
 
@@ -29,7 +34,8 @@ class Refusal:
 def read_refusal(response: requests.Response) -> Refusal:
     """Take the error key and message out of any of the envelopes that occur.
 
-    A list of objects, one object, `{"message"}` of the gateway, HTML, or nothing at all.
+    A list of objects, one object, `{"message"}` of the gateway, `{"error", "error_description"}`
+    of an authorisation server, HTML, or nothing at all.
     """
     try:
         body: Any = response.json()
@@ -38,15 +44,18 @@ def read_refusal(response: requests.Response) -> Refusal:
     errors = [
         error for error in (body if isinstance(body, list) else [body]) if isinstance(error, dict)
     ]
-    keys = [str(error["error_key"]) for error in errors if error.get("error_key")]
-    messages = [
-        str(error.get("error_message") or error.get("message") or "").strip() for error in errors
-    ]
+    keys = [_text(error, "error_key", "error") for error in errors]
+    messages = [_text(error, "error_message", "message", "error_description") for error in errors]
     return Refusal(
         response.status_code,
-        keys[0] if keys else "",
+        next(filter(None, keys), ""),
         "; ".join(filter(None, dict.fromkeys(messages)))[:500],
     )
+
+
+def _text(error: dict[str, Any], *names: str) -> str:
+    """The first of these members that says anything, on one line."""
+    return next((" ".join(str(error[name]).split()) for name in names if error.get(name)), "")
 
 
 def explain(refusal: Refusal, request: str) -> ContactSyncError:
@@ -75,4 +84,5 @@ def was_surely_not_sent(error: requests.RequestException) -> bool:
         return True
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    return isinstance(reason, NewConnectionError | ConnectTimeoutError)
+    # A ProxyError is one of connecting to the proxy, or of its refusing to connect further.
+    return isinstance(reason, NewConnectionError | ConnectTimeoutError | ProxyError)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from sync.api.session import ApiSession
+from sync.api.session import ApiSession, Params
 from sync.errors import ContractBroken
 
 
@@ -19,20 +19,31 @@ class AccountSummary(BaseModel):
 
 def account_summary(session: ApiSession) -> AccountSummary:
     """The authorized account; needs the scope account_read."""
-    return AccountSummary.model_validate(session.get("/account/summary"))
+    try:
+        return AccountSummary.model_validate(session.get("/account/summary"))
+    except ValidationError:
+        raise ContractBroken(
+            "Constant Contact described the account without encoded_account_id."
+        ) from None
 
 
 def privileges(session: ApiSession) -> frozenset[str]:
     """The privileges of the user who authorized the application."""
     answer = session.get("/account/user/privileges")
-    items = answer if isinstance(answer, list) else []
-    return frozenset(str(item.get("privilege_name")) for item in items)
+    if not isinstance(answer, list):
+        raise ContractBroken("Constant Contact answered without a list of privileges.")
+    return frozenset(str(_member(item, "privilege_name")) for item in answer)
 
 
 def lists(session: ApiSession) -> dict[str, str]:
     """The ids of the active lists by name."""
-    items = _items(session, "/contact_lists", "lists", page=500)
-    return {str(item["name"]): str(item["list_id"]) for item in items}
+    # Whether deleted lists are among them by default is not stated, so both are made sure.
+    items = _items(session, "/contact_lists", "lists", {"status": "active", "limit": 500})
+    return {
+        str(_member(item, "name")): str(_member(item, "list_id"))
+        for item in items
+        if not item.get("deleted_at")
+    }
 
 
 def create_list(session: ApiSession, name: str) -> str:
@@ -43,8 +54,8 @@ def create_list(session: ApiSession, name: str) -> str:
 
 def custom_fields(session: ApiSession) -> dict[str, str]:
     """The names of the custom fields by id; the import calls a field `cf:` and its name."""
-    items = _items(session, "/contact_custom_fields", "custom_fields", page=100)
-    return {str(item["custom_field_id"]): str(item["name"]) for item in items}
+    items = _items(session, "/contact_custom_fields", "custom_fields", {"limit": 100})
+    return {str(_member(item, "custom_field_id")): str(_member(item, "name")) for item in items}
 
 
 def create_custom_field(session: ApiSession, label: str) -> str:
@@ -53,9 +64,12 @@ def create_custom_field(session: ApiSession, label: str) -> str:
     return str(_member(session.post("/contact_custom_fields", body), "name"))
 
 
-def _items(session: ApiSession, path: str, key: str, *, page: int) -> Iterator[dict[str, Any]]:
-    for answer in session.pages(path, {"limit": page}):
-        yield from _member(answer, key) or []
+def _items(session: ApiSession, path: str, key: str, params: Params) -> Iterator[dict[str, Any]]:
+    for answer in session.pages(path, params):
+        items = _member(answer, key)
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ContractBroken(f"Constant Contact answered {key} that are no list.")
+        yield from items
 
 
 def _member(answer: object, key: str) -> Any:

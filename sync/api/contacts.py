@@ -38,19 +38,23 @@ def by_address(session: ApiSession, address: str) -> Contact | None:
 
 def address_of(contact: Contact) -> str | None:
     """The normalised address; None for a contact that has only a phone for SMS."""
-    address = (contact.get("email_address") or {}).get("address")
+    address = _email_address(contact).get("address")
     return str(address).strip().lower() if address else None
 
 
 def is_unsubscribed(contact: Contact) -> bool:
     """Whether the person has unsubscribed from everything."""
-    permission = (contact.get("email_address") or {}).get("permission_to_send")
-    return bool(permission == "unsubscribed")
+    return bool(_email_address(contact).get("permission_to_send") == "unsubscribed")
+
+
+def _email_address(contact: Contact) -> dict[str, Any]:
+    held = contact.get("email_address")
+    return held if isinstance(held, dict) else {}
 
 
 def _contacts(session: ApiSession, params: Params) -> Iterator[Contact]:
     for page in session.pages("/contacts", {**params, "limit": _PAGE}):
         contacts = page.get("contacts") if isinstance(page, dict) else None
-        if not isinstance(contacts, list):
+        if not isinstance(contacts, list) or not all(isinstance(each, dict) for each in contacts):
             raise ContractBroken("Constant Contact answered GET /contacts without contacts.")
         yield from contacts

@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from sync.clock import Clock, utc_now
 from sync.errors import QuotaExhausted
 from sync.state.schema import api_day, api_slot
 from sync.state.store import Store
+from sync.state.upsert import insert_missing
 from sync.stop import Stop
 
 _SECOND = timedelta(seconds=1)
 # A request whose process died holds its place so long: by then it has long arrived, or never will.
 _ABANDONED = timedelta(seconds=5)
+# The service's day may begin a little later than ours.
+_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Limits:
@@ -51,25 +54,31 @@ class Limits:
     @contextmanager
     def request(self) -> Iterator[None]:
         """The time of one request; raises QuotaExhausted when the day's requests are spent."""
-        slot = self._take()
+        slot, until = self._take()
         try:
             yield
         finally:
-            self._free(slot)
+            self._free(slot, until)
 
-    def exhaust(self) -> None:
-        """Note that the service says that the day's quota is spent (it may know of others' use)."""
+    def exhaust(self, sent_at: datetime) -> None:
+        """Note that the service says that the day's quota is spent (it may know of others' use).
+
+        `sent_at` is when the refused request was sent: right after midnight it is the old day's
+        quota that was spent, by a clock that is slower than ours.
+        """
         with self._store.write() as connection:
-            self._set_used(connection, _utc_day(self._clock()), self.per_day)
+            day = self._day(connection, sent_at - _CLOCK_SKEW)
+            connection.execute(update(api_day).where(day).values(used=self.per_day))
 
-    def _take(self) -> int:
+    def _take(self) -> tuple[int, datetime]:
         while True:
             now = self._clock()
             with self._store.write() as connection:
                 slot, free_at = self._next_slot(connection)
-                if free_at <= now and self._occupy(connection, slot, free_at, now + _ABANDONED):
+                until = now + _ABANDONED
+                if free_at <= now and self._occupy(connection, slot, free_at, until):
                     self._count(connection, now)
-                    return slot
+                    return slot, until
             # A slot can't be taken for longer than an abandoned request: else the clock was
             # turned back, and waiting for the old one would take as long as that.
             self._stop.sleep(min(max(free_at - now, timedelta(0)), _ABANDONED))
@@ -96,14 +105,10 @@ class Limits:
         )
         return taken.rowcount == 1
 
-    def _free(self, slot: int) -> None:
+    def _free(self, slot: int, until: datetime) -> None:
+        # A request that took longer than its place was held has lost it to another by now.
         with self._store.write() as connection:
-            connection.execute(
-                update(api_slot)
-                .where(api_slot.c.application == self._application)
-                .where(api_slot.c.slot == slot)
-                .values(free_at=self._clock() + _SECOND)
-            )
+            self._occupy(connection, slot, until, self._clock() + _SECOND)
 
     def _release_all(self, now: datetime) -> None:
         with self._store.write() as connection:
@@ -115,46 +120,31 @@ class Limits:
             )
 
     def _count(self, connection: Connection, now: datetime) -> None:
-        day = _utc_day(now)
+        day = self._day(connection, now)
         counted = connection.execute(
             update(api_day)
-            .where(api_day.c.application == self._application)
-            .where(api_day.c.utc_day == day)
-            .where(api_day.c.used < self.per_day)
+            .where(day, api_day.c.used < self.per_day)
             .values(used=api_day.c.used + 1)
         )
-        if counted.rowcount == 1:
-            return
-        if _used(connection, self._application, day) >= self.per_day:
+        if counted.rowcount == 0:
             raise quota_exhausted(self.per_day, now)
-        self._set_used(connection, day, 1)
 
-    def _set_used(self, connection: Connection, day: str, used: int) -> None:
-        changed = connection.execute(
-            update(api_day)
-            .where(api_day.c.application == self._application)
-            .where(api_day.c.utc_day == day)
-            .values(used=used)
-        )
-        if changed.rowcount == 0:
-            connection.execute(
-                insert(api_day).values(application=self._application, utc_day=day, used=used)
-            )
+    def _day(self, connection: Connection, now: datetime) -> ColumnElement[bool]:
+        """The row of the day, which is there then."""
+        day = {"application": self._application, "utc_day": _utc_day(now)}
+        insert_missing(connection, api_day, [{**day, "used": 0}])
+        return and_(*(api_day.c[name] == value for name, value in day.items()))
 
     def _add_missing_slots(self) -> None:
         with self._store.write() as connection:
-            present = set(
-                connection.scalars(
-                    select(api_slot.c.slot).where(api_slot.c.application == self._application)
-                )
+            insert_missing(
+                connection,
+                api_slot,
+                [
+                    {"application": self._application, "slot": slot, "free_at": self._clock()}
+                    for slot in self._slots
+                ],
             )
-            missing = [
-                {"application": self._application, "slot": slot, "free_at": self._clock()}
-                for slot in self._slots
-                if slot not in present
-            ]
-            if missing:
-                connection.execute(insert(api_slot), missing)
 
 
 def used_today(store: Store, application: str, now: datetime) -> int:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import requests
 import structlog
 import tenacity
+from requests.auth import AuthBase
 
 from sync.api.answers import explain, read_refusal, was_surely_not_sent
 from sync.api.limits import Limits, quota_exhausted
@@ -17,6 +18,7 @@ from sync.clock import Clock, utc_now
 from sync.errors import (
     AuthorizationNeeded,
     Busy,
+    ConfigurationError,
     ContactSyncError,
     ContractBroken,
     OutcomeUnknown,
@@ -28,7 +30,15 @@ Json = Any
 Params = Mapping[str, str | int]
 
 _ATTEMPTS = 7
+_SHORTEST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(seconds=60)
+_NO_CONTENT = 204
+# What requests raises for an address that can't be one, before it connects to anything.
+_NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+)
 _log = structlog.get_logger()
 
 
@@ -67,6 +77,17 @@ class _Again(Exception):
 
     error: ContactSyncError
     pause: timedelta | None = None
+
+
+class _Bearer(AuthBase):
+    """Sets the token; as requests' own `auth`, since a netrc file would replace a mere header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 class ApiSession:
@@ -112,11 +133,15 @@ class ApiSession:
     def pages(self, path: str, params: Params | None = None) -> Iterator[Json]:
         """Every page of a collection, by the cursor in `_links.next.href`."""
         page = self.get(path, params)
+        followed: set[str] = set()
         while True:
             yield page
             href = _next_href(page)
             if href is None:
                 return
+            if href in followed:
+                raise ContractBroken(f"Constant Contact's pages of {path} go in a circle.")
+            followed.add(href)
             page = self.get(self._path_of(href))
 
     def _perform(self, request: _Request) -> Json:
@@ -141,9 +166,7 @@ class ApiSession:
 
     def _send(self, request: _Request, token: str) -> requests.Response:
         self._stop.check()
-        headers = {"Authorization": f"Bearer {token}"}
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
+        headers = {} if request.body is None else {"Content-Type": "application/json"}
         with self._limits.request():
             self.requests_sent += 1
             started = self._clock()
@@ -154,9 +177,15 @@ class ApiSession:
                     params=request.params,
                     data=request.body,
                     headers=headers,
+                    auth=_Bearer(token),
                     timeout=self._timeout,
                     allow_redirects=False,
                 )
+            except _NO_ADDRESS:
+                raise ConfigurationError(
+                    f"The option api.base_url is no address of an API ({self._base_url}): one "
+                    "begins with https:// and a host."
+                ) from None
             except requests.RequestException as error:
                 raise _network_failure(request, error) from None
         seconds = round((self._clock() - started).total_seconds(), 3)
@@ -171,7 +200,8 @@ class ApiSession:
         if status == 429:
             raise self._too_many(request, refusal.error_key, response)
         if status >= 500:
-            raise _passing(request, f"{request} was answered with {refusal}")
+            pause = _retry_after(response, self._clock)
+            raise _passing(request, f"{request} was answered with {refusal}", pause)
         if status == 401:
             raise AuthorizationNeeded(
                 f"Constant Contact refused a fresh access token for {request} ({refusal}): the "
@@ -190,7 +220,7 @@ class ApiSession:
         # A 429 was refused before any work, so repeating is safe for every request. The three
         # kinds are told apart by their key alone: only quota_exceeded can't pass today.
         if error_key == "quota_exceeded":
-            self._limits.exhaust()
+            self._limits.exhaust(self._clock() - response.elapsed)
             return quota_exhausted(self._limits.per_day, self._clock())
         busy = Busy(
             f"Constant Contact still says too many requests for {request} after {_ATTEMPTS} "
@@ -208,11 +238,13 @@ class ApiSession:
                 "asked, since it would be sent the access token."
             )
         path = link.path.removeprefix(base.path)
+        if not path.startswith("/"):
+            raise ContractBroken("Constant Contact's link to the next page is none.")
         return f"{path}?{link.query}" if link.query else path
 
 
 def _content(request: _Request, response: requests.Response) -> Json:
-    if not response.content:
+    if response.status_code == _NO_CONTENT:
         return None
     try:
         return response.json()
@@ -238,13 +270,16 @@ def _network_failure(
     return _passing(request, f"the answer to {request} was lost ({reason})")
 
 
-def _passing(request: _Request, what: str) -> _Again | ContactSyncError:
+def _passing(
+    request: _Request, what: str, pause: timedelta | None = None
+) -> _Again | ContactSyncError:
     if not request.repeatable:
         return OutcomeUnknown(f"Constant Contact is not well: {what}.")
     return _Again(
         ServiceUnavailable(
             f"Constant Contact is not well: {what}, {_ATTEMPTS} times; the next run goes on."
-        )
+        ),
+        pause,
     )
 
 
@@ -259,13 +294,14 @@ def _pause(state: tenacity.RetryCallState) -> float:
 def _retry_after(response: requests.Response, clock: Clock) -> timedelta | None:
     """RFC 9110, section 10.2.3; Constant Contact is not known to send it, but may."""
     value = response.headers.get("Retry-After", "")
-    if value.isdigit():
-        return min(timedelta(seconds=int(value)), _LONGEST_PAUSE)
     try:
-        pause = email.utils.parsedate_to_datetime(value) - clock()
-    except (TypeError, ValueError):
+        if value.isdecimal():
+            pause = timedelta(seconds=int(value))
+        else:
+            pause = email.utils.parsedate_to_datetime(value) - clock()
+    except (TypeError, ValueError, OverflowError):
         return None
-    return min(max(pause, timedelta(0)), _LONGEST_PAUSE)
+    return min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE)
 
 
 def _next_href(page: Json) -> str | None:

@@ -1,7 +1,6 @@
-"""INSERT … SELECT that updates the rows that are there: the one statement each database spells
-its own way."""
+"""INSERT that minds the rows that are there already: what each database spells its own way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Select, Table
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -33,3 +32,20 @@ def upsert_selected(
             index_elements=list(key), set_={name: put.excluded[name] for name in update}
         )
     ).rowcount
+
+
+def insert_missing(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Add the rows whose primary key isn't there yet, even when another process adds them now."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    if connection.dialect.name in ("mysql", "mariadb"):
+        # Not INSERT IGNORE: two that wait for a third would share a lock, and then deadlock when
+        # both of them change the row (InnoDB locks of INSERT).
+        put = mysql.insert(table)
+        connection.execute(put.on_duplicate_key_update({key[0]: put.inserted[key[0]]}), list(rows))
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).on_conflict_do_nothing(index_elements=key), list(rows))

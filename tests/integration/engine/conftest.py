@@ -1,0 +1,96 @@
+"""The engine against the sandbox: real HTTP and a real database; only pauses take no time."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from sync.api.limits import Limits
+from sync.api.session import ApiSession
+from sync.errors import ContactSyncError
+from sync.sandbox import Sandbox
+from sync.state.store import Store, open_store
+from sync.stop import Stop
+from tests.conftest import SettingsFor
+from tests.fake_clock import FakeClock
+from tests.integration.engine.tokens import Tokens
+
+
+class SteppedStop(Stop):
+    """A stop whose pauses take no time: the clock is moved on instead."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.pauses: list[timedelta] = []
+        self.during_pause: Callable[[], None] = lambda: None
+
+    def sleep(self, pause: timedelta) -> None:
+        if pause > timedelta(0):
+            self.pauses.append(pause)
+            self._clock.advance(pause)
+            self.during_pause()
+        self.check()
+
+
+SessionFor = Callable[..., ApiSession]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def stop(clock: FakeClock) -> SteppedStop:
+    return SteppedStop(clock)
+
+
+@pytest.fixture
+def local_store(settings_for: SettingsFor) -> Iterator[Store]:
+    """An SQLite state, where the kind of database makes no difference."""
+    with open_store(settings_for()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tokens(sandbox: Sandbox) -> Tokens:
+    return Tokens(sandbox.issue_tokens()["access_token"])
+
+
+@pytest.fixture
+def session_for(
+    local_store: Store, stop: SteppedStop, clock: FakeClock, tokens: Tokens
+) -> Iterator[SessionFor]:
+    """Make a session with an address; one application for all of them."""
+    made: list[ApiSession] = []
+
+    def make(base_url: str, *, seconds: float = 5, per_day: int = 10_000) -> ApiSession:
+        limits = Limits(
+            local_store, "an-application", per_second=1000, per_day=per_day, stop=stop, clock=clock
+        )
+        session = ApiSession(
+            base_url, tokens, limits, stop, timeout=timedelta(seconds=seconds), clock=clock
+        )
+        made.append(session)
+        return session
+
+    yield make
+    for session in made:
+        session.close()
+
+
+@pytest.fixture
+def session(session_for: SessionFor, sandbox: Sandbox) -> ApiSession:
+    return session_for(sandbox.api_url)
+
+
+def sentence(error: ContactSyncError, *secrets: str) -> str:
+    """The error's text, which must be a sentence that tells no secret."""
+    text = str(error)
+    assert text[0].isupper(), text
+    assert text.endswith("."), text
+    assert "\n" not in text, text
+    for secret in ("Bearer", "Traceback", "object at 0x", *secrets):
+        assert secret not in text, text
+    return text
