@@ -14,17 +14,31 @@ from sync.api import imports
 from sync.api.imports import Activity
 from sync.api.session import ApiSession
 from sync.clock import Clock
-from sync.errors import Busy, OutcomeUnknown, RequestRefused
+from sync.errors import (
+    AuthorizationNeeded,
+    Busy,
+    OutcomeUnknown,
+    RequestRefused,
+    ServiceUnavailable,
+)
 from sync.readback import ReadBack, Refused
 from sync.settings.options import Api
 from sync.state.outbox import Batch, BatchState, Outbox
 from sync.stop import Stop
 
-# An activity is looked for from this long before its posting: the clocks may differ.
+# An activity is looked for from this long before its posting to this long after: clocks differ.
 _CLOCK_SKEW = timedelta(hours=1)
+# After a lost answer, how long the service may still need to list the activity.
+_UNTIL_LISTED = timedelta(seconds=5)
+# An activity that hasn't ended by then never will.
+_GIVEN_UP = timedelta(days=1)
 _FIRST_PAUSE = timedelta(seconds=0.5)
 _LONGEST_PAUSE = timedelta(seconds=30)
 _MOST_ATTEMPTS = 3
+# Codes of the reading back that tell that an import did not do what was asked of it.
+_NOT_ARRIVED = frozenset({"not_imported", "not_on_list", "not_as_sent"})
+_BAD_REQUEST = 400
+_NOT_FOUND = 404
 _log = structlog.get_logger()
 
 
@@ -66,13 +80,26 @@ class Delivery:
         Raises Busy when imports are still being processed after the configured time, and what
         the API session raises; either way the next run goes on where this one stopped.
         """
+        return self._bring_to_an_end(self._send)
+
+    def settle_interrupted(self) -> Delivered:
+        """Confirm what an earlier run has posted, and withdraw what it has not.
+
+        What is withdrawn is planned anew by this run: the source may say otherwise today, and
+        who has left a list since must not be put back on it. Raises as `run` does.
+        """
+        return self._bring_to_an_end(self._withdraw)
+
+    def _bring_to_an_end(self, step: Callable[[list[Batch]], None]) -> Delivered:
+        """Take the step and confirm what is posted, until no batch is open."""
         deadline = self._clock() + self._options.confirmation_timeout
         pause = _FIRST_PAUSE
         while batches := self._outbox.open():
             self._stop.check()
-            posted = self._send(batches)
+            step(batches)
+            posted = [entry for entry in self._outbox.open() if entry.state is BatchState.POSTED]
             settled = [entry for entry in posted if self._confirm(entry)]
-            if settled:
+            if settled or not posted:
                 pause = _FIRST_PAUSE
                 deadline = self._clock() + self._options.confirmation_timeout
                 continue
@@ -85,37 +112,51 @@ class Delivery:
             pause = min(pause * 2, _LONGEST_PAUSE)
         return self.result
 
-    def _send(self, batches: list[Batch]) -> list[Batch]:
-        """Post as many as may be in flight; returns the posted ones."""
-        posted = [entry for entry in batches if entry.state is BatchState.POSTED]
+    def _send(self, batches: list[Batch]) -> None:
+        """Post as many as may be in flight."""
+        self._settle_all_posting(batches)
+        in_flight = sum(entry.state is not BatchState.RECORDED for entry in batches)
+        recorded = [entry for entry in batches if entry.state is BatchState.RECORDED]
+        for entry in recorded[: max(0, self._options.batches_in_flight - in_flight)]:
+            self._post(entry)
+
+    def _withdraw(self, batches: list[Batch]) -> None:
+        self._settle_all_posting(batches)
+        contacts = self._outbox.withdraw(self._clock())
+        if contacts:
+            _log.info("withdrawn", contacts=contacts)
+            self._on_settled(contacts)
+
+    def _settle_all_posting(self, batches: list[Batch]) -> None:
         for entry in batches:
             if entry.state is BatchState.POSTING:
                 self._settle_posting(entry)
-            elif entry.state is BatchState.RECORDED:
-                if len(posted) >= self._options.batches_in_flight:
-                    break
-                self._post(entry)
-                posted.append(entry)
-        return [entry for entry in self._outbox.open() if entry.state is BatchState.POSTED]
 
     def _post(self, entry: Batch) -> None:
         payload = self._outbox.payload(entry)
-        self._outbox.begin_posting(entry, self._clock())
+        posting = self._outbox.begin_posting(entry, self._clock())
         try:
             activity = imports.post_import(self._session, payload)
         except OutcomeUnknown:
-            # Nobody knows whether it was queued: it stays in the state posting, and the next
-            # look at the outbox asks the account's activities.
+            # Nobody knows whether it was queued: the account's activities are asked.
             _log.warning("answer_lost", batch=entry.id)
             self._answers_lost += 1
             if self._answers_lost == _MOST_ATTEMPTS:
                 raise
-            return
-        except RequestRefused as error:
-            self._fail(entry, str(error))
-            return
-        self._outbox.posted(entry, activity.activity_id)
-        _log.info("batch_posted", batch=entry.id, contacts=entry.contacts, bytes=len(payload))
+            self._stop.sleep(_UNTIL_LISTED)
+            self._settle_posting(posting)
+        except (AuthorizationNeeded, Busy, RequestRefused, ServiceUnavailable) as error:
+            # All of them say that the import was not taken.
+            if isinstance(error, RequestRefused) and error.status == _BAD_REQUEST:
+                self._fail(posting, str(error))
+                return
+            self._outbox.post_again(posting)
+            raise
+        else:
+            self._answers_lost = 0
+            self._outbox.posted(posting, activity.activity_id)
+            size = len(payload)
+            _log.info("batch_posted", batch=entry.id, contacts=entry.contacts, bytes=size)
 
     def _settle_posting(self, entry: Batch) -> None:
         """Find out whether a batch whose answer was lost was queued; else it is sent again."""
@@ -126,34 +167,49 @@ class Delivery:
             self._outbox.post_again(entry)
 
     def _look_for(self, entry: Batch) -> Activity | None:
+        """The unclaimed activity of as many contacts that is nearest to the posting."""
         known = self._outbox.activity_ids()
-        since = (entry.posting_at or self._clock()) - _CLOCK_SKEW
+        posting_at = entry.posting_at or self._clock()
         candidates = [
             activity
             for activity in imports.list_activities(self._session)
-            if activity.activity_id not in known and _may_be(activity, entry, since)
+            if activity.activity_id not in known and _may_be(activity, entry, posting_at)
         ]
-        return max(candidates, key=lambda each: each.created_at or since, default=None)
+        return min(candidates, key=lambda each: _distance(each, posting_at), default=None)
 
     def _confirm(self, entry: Batch) -> bool:
         """Ask for the batch's activity; returns whether the batch moved on."""
         try:
             activity = imports.get_activity(self._session, entry.activity_id or "")
         except RequestRefused as error:
-            if error.status != 404:
+            if error.status != _NOT_FOUND:
                 raise
             self._repeat(entry, "its activity vanished")
             return True
         if not activity.ended:
-            return False
+            overdue = self._clock() - (entry.posting_at or self._clock()) > _GIVEN_UP
+            if overdue:
+                self._repeat(entry, f"its activity stayed {activity.state} for more than a day")
+            return overdue
         if activity.state != "completed":
             detail = "; ".join(activity.errors)
             self._repeat(entry, f"its activity ended as {activity.state} {detail}".strip())
         elif _all_arrived(activity, entry):
             self._settle(entry, activity, [])
         else:
-            self._settle(entry, activity, self._read_back.refused(entry, activity))
+            self._settle_read_back(entry, activity)
         return True
+
+    def _settle_read_back(self, entry: Batch, activity: Activity) -> None:
+        refused = self._read_back.refused(entry, activity)
+        for each in refused:
+            if each.left:
+                self._outbox.note_left(each.email, each.left, self._clock())
+        doubtful = any(each.code in _NOT_ARRIVED for each in refused)
+        if entry.activity_found and doubtful and entry.attempts < _MOST_ATTEMPTS:
+            self._repeat(entry, "the activity that was found may be another's")
+        else:
+            self._settle(entry, activity, refused)
 
     def _settle(self, entry: Batch, activity: Activity, refused: list[Refused]) -> None:
         confirmed = self._outbox.settle(
@@ -197,7 +253,12 @@ def _all_arrived(activity: Activity, entry: Batch) -> bool:
     return no_errors and counts.person_count == entry.contacts and not entry.activity_found
 
 
-def _may_be(activity: Activity, entry: Batch, since: datetime) -> bool:
-    if activity.created_at is not None and activity.created_at < since:
-        return False
-    return activity.status.person_count in (None, entry.contacts)
+def _may_be(activity: Activity, entry: Batch, posting_at: datetime) -> bool:
+    near = _distance(activity, posting_at) <= _CLOCK_SKEW
+    return near and activity.status.person_count in (None, entry.contacts)
+
+
+def _distance(activity: Activity, posting_at: datetime) -> timedelta:
+    if activity.created_at is None:
+        return _CLOCK_SKEW
+    return abs(activity.created_at - posting_at)

@@ -1,6 +1,7 @@
 """The account as the contacts' destination: its lists and custom fields, found or to be made."""
 
 import difflib
+import hashlib
 from collections.abc import Iterable
 
 from sqlalchemy import Connection
@@ -19,8 +20,6 @@ from sync.state.list_sets import (
 from sync.state.store import Store
 
 _CUSTOM_FIELD = "cf:"
-# Stands for a list that is made only after the guard has passed.
-_PENDING = "pending:"
 
 
 class Destination:
@@ -53,7 +52,7 @@ class Destination:
                 self._list_sets[name] = list_set_id(
                     connection,
                     self._settings.account.name,
-                    (self._list_ids.get(each, _PENDING + each) for each in wanted),
+                    (self._list_ids.get(each) or _stand_in(each) for each in wanted),
                 )
         return self._list_sets
 
@@ -91,7 +90,7 @@ class Destination:
             self._list_ids[name] = catalog.create_list(session, name)
             with store.write() as connection:
                 account = self._settings.account.name
-                replace_list_id(connection, account, _PENDING + name, self._list_ids[name])
+                replace_list_id(connection, account, _stand_in(name), self._list_ids[name])
                 remember_lists(connection, account, self._list_ids)
         self.missing_lists = set()
 
@@ -141,6 +140,11 @@ def missing_field_sentence(name: str, known: Iterable[str]) -> str:
         f'the custom field "{name}" does not exist{_near(name, known)}: make it there, or set '
         "mapping.create_missing_custom_fields = true"
     )
+
+
+def _stand_in(name: str) -> str:
+    """For a list that is made only after the guard has passed: as long as an id, and never one."""
+    return f"pending-{hashlib.blake2b(name.encode(), digest_size=14).hexdigest()}"
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -4,55 +4,98 @@ Constant Contact's import would put a person back on a list that they left, and 
 contact (api_guide/contacts_sync and contacts_delete), so both must be known before it is sent.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import structlog
 
 from sync.api import contacts
+from sync.api.contacts import Contact
 from sync.api.session import ApiSession
-from sync.state import audience
+from sync.state import absences, audience
 from sync.state.audience import Ended
+from sync.state.list_sets import remembered_lists
 from sync.state.store import Store
 
 # The service's clock and ours may differ, and a change may become visible late.
 _OVERLAP = timedelta(hours=1)
-_MEMBERSHIPS_AT_ONCE = 500
+_AT_ONCE = 500
 _BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
+_log = structlog.get_logger()
 
 
 def observe(session: ApiSession, store: Store, account: str, now: datetime) -> None:
     """Note everybody who is unsubscribed or deleted now, and who left a list since last time."""
-    opt_outs = [
-        (email, Ended.DELETED if contact.get("deleted_at") else Ended.UNSUBSCRIBED)
-        for contact in contacts.opted_out(session)
-        if (email := contacts.address_of(contact))
-    ]
+    for some in _pages(contacts.opted_out(session)):
+        opt_outs = [
+            (email, Ended.DELETED if contact.get("deleted_at") else Ended.UNSUBSCRIBED)
+            for contact in some
+            if (email := contacts.address_of(contact))
+        ]
+        with store.write() as connection:
+            audience.note_opt_outs(connection, account, opt_outs, now)
     with store.write() as connection:
-        audience.replace_opt_outs(connection, account, opt_outs, now)
+        audience.forget_opt_outs_before(connection, account, now)
         since = audience.observed_until(connection, account)
         known = audience.size(connection, account)
     if known:
-        _observe_memberships(session, store, account, since, now)
+        start = _BEFORE_ALL if since is None else since - _OVERLAP
+        for some in _pages(contacts.updated_since(session, start)):
+            with store.write() as connection:
+                audience.note_memberships(connection, account, _memberships(some), now)
     with store.write() as connection:
         audience.set_observed_until(connection, account, now)
 
 
-def _observe_memberships(
-    session: ApiSession, store: Store, account: str, since: datetime | None, now: datetime
-) -> None:
-    start = (since or datetime.fromtimestamp(0, now.tzinfo)) - _OVERLAP
-    seen: dict[str, frozenset[str]] = {}
-    for contact in contacts.updated_since(
-        session, max(start, datetime(2000, 1, 1, tzinfo=now.tzinfo))
-    ):
-        email = contacts.address_of(contact)
-        if email is None or contact.get("deleted_at") or contacts.is_unsubscribed(contact):
-            continue
-        seen[email] = frozenset(contact.get("list_memberships") or ())
-        if len(seen) == _MEMBERSHIPS_AT_ONCE:
-            _note(store, account, seen, now)
-            seen = {}
-    _note(store, account, seen, now)
+def observe_changed(
+    session: ApiSession, store: Store, account: str, run_id: int, now: datetime
+) -> bool:
+    """Look whether the contacts that are about to be changed are on their lists still.
 
-
-def _note(store: Store, account: str, seen: dict[str, frozenset[str]], now: datetime) -> None:
+    Returns whether somebody has left one, so that the comparison must be made again.
+    """
     with store.write() as connection:
-        audience.note_memberships(connection, account, seen, now)
+        changed = absences.changed(connection, run_id)
+        if not changed:
+            return False
+        lists = absences.doubt(connection, account, run_id, now)
+        there = lists & set(remembered_lists(connection, account).values())
+        pages = audience.size(connection, account) // _AT_ONCE + 1
+        one_by_one = absences.changed_addresses(connection, run_id) if changed < pages else []
+    found = _by_address(session, one_by_one) if one_by_one else _on_lists(session, sorted(there))
+    for some in _pages(found):
+        with store.write() as connection:
+            absences.trust(connection, account, _memberships(some))
+    with store.write() as connection:
+        left = absences.believe(connection, account, now)
+    if left:
+        _log.info("left_lists", contacts=left)
+    return left > 0
+
+
+def _by_address(session: ApiSession, emails: Iterable[str]) -> Iterator[Contact]:
+    found = (contacts.by_address(session, email) for email in emails)
+    return (contact for contact in found if contact is not None)
+
+
+def _on_lists(session: ApiSession, list_ids: list[str]) -> Iterator[Contact]:
+    for start in range(0, len(list_ids), contacts.LISTS_AT_ONCE):
+        yield from contacts.memberships(session, list_ids[start : start + contacts.LISTS_AT_ONCE])
+
+
+def _memberships(some: list[Contact]) -> dict[str, frozenset[str]]:
+    """The lists of those who are neither deleted nor unsubscribed, by address."""
+    return {
+        email: frozenset(contact.get("list_memberships") or ())
+        for contact in some
+        if (email := contacts.address_of(contact))
+        and not contact.get("deleted_at")
+        and not contacts.is_unsubscribed(contact)
+    }
+
+
+def _pages(found: Iterable[Contact]) -> Iterator[list[Contact]]:
+    rest = iter(found)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some

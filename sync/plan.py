@@ -7,14 +7,20 @@ from collections.abc import Iterable, Iterator
 
 from sync.errors import GuardStopped
 from sync.settings.options import Api, Guard
-from sync.state.outbox import BatchPlan, import_payload
+from sync.state.outbox import SMS_PERMISSION, BatchPlan, import_payload
 from sync.state.runs import Counts
 
 
 def batches(
-    rows: Iterable[tuple[int, int, int]], list_ids_of: dict[int, tuple[str, ...]], limits: Api
+    rows: Iterable[tuple[int, int, int]],
+    list_ids_of: dict[int, tuple[str, ...]],
+    limits: Api,
+    *,
+    sms: bool = False,
 ) -> Iterator[BatchPlan]:
     """Cut (list set, row, encoded bytes), sorted by set and row, into batches within the limits.
+
+    `sms` when contacts may have numbers for text messages, of which an import says a word more.
 
     A batch holds contacts of one list set, since the lists of an import hold for all of it.
     """
@@ -30,17 +36,17 @@ def batches(
                 continue
         if current is not None:
             yield current
-        frame = len(import_payload((), list_ids_of[list_set_id]))
+        frame = len(import_payload((), list_ids_of[list_set_id])) + sms * len(SMS_PERMISSION)
         current = BatchPlan(list_set_id, row, row, 1, frame + size)
     if current is not None:
         yield current
 
 
-def guard(counts: Counts, *, known: int, last_valid: int | None, limits: Guard) -> None:
+def guard(counts: Counts, *, known: int, last: Counts | None, limits: Guard) -> None:
     """Raise GuardStopped when the plan looks like an accident in the source.
 
-    `known` is the number of contacts synced so far; `last_valid` that of the valid contacts of
-    the last run that ended well, None for a first run.
+    `known` is the number of contacts synced so far; `last` are the counts of the last run that
+    ended well, None for a first run.
     """
     valid = counts.valid
     if valid == 0:
@@ -56,14 +62,13 @@ def guard(counts: Counts, *, known: int, last_valid: int | None, limits: Guard) 
             "rejected rows",
             "max_rejected_percent",
         )
-    if last_valid is not None and last_valid >= limits.minimum_contacts:
-        _stop_above(
-            last_valid - valid,
-            last_valid,
-            limits.max_shrink_percent,
-            "fewer valid contacts than last time",
-            "max_shrink_percent",
-        )
+    if last is not None and last.valid >= limits.minimum_contacts:
+        option = "max_shrink_percent"
+        fewer = "fewer valid contacts than last time"
+        _stop_above(last.valid - valid, last.valid, limits.max_shrink_percent, fewer, option)
+        # A source of as many others has not shrunk, and is another source all the same.
+        missing = "contacts of last time are not in the source any more"
+        _stop_above(counts.gone - last.gone, last.valid, limits.max_shrink_percent, missing, option)
     if known >= limits.minimum_contacts:
         _stop_above(
             counts.changed, known, limits.max_changed_percent, "changed", "max_changed_percent"
@@ -71,7 +76,7 @@ def guard(counts: Counts, *, known: int, last_valid: int | None, limits: Guard) 
 
 
 def _stop_above(part: int, whole: int, limit: float, what: str, option: str) -> None:
-    percent = 100 * part / whole
+    percent = 100 * part / whole if whole else 0
     if percent > limit:
         variable = f"CONTACT_SYNC_GUARD__{option.upper()}"
         raise GuardStopped(

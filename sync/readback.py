@@ -3,8 +3,9 @@
 An import reports counts and texts, but neither row nor address (the contract's ActivityImport).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sync.api import contacts
 from sync.api.contacts import Contact
@@ -15,17 +16,20 @@ from sync.state.outbox import Batch, BatchContact, Outbox
 
 # Up to so many contacts are asked for by address; more by reading their lists page by page.
 _ONE_BY_ONE = 50
-_LISTS_AT_ONCE = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A contact that Constant Contact did not take, or not as it was sent."""
+    """A contact that Constant Contact did not take, or not as it was sent.
+
+    `left` are the lists that the import put it on and that it is not on any more.
+    """
 
     row: int
     email: str
     code: str
     reason: str
+    left: tuple[str, ...] = ()
 
 
 class ReadBack:
@@ -39,34 +43,49 @@ class ReadBack:
         self._custom_field_names = custom_field_names
 
     def refused(self, entry: Batch, activity: Activity) -> list[Refused]:
-        """Those of the batch's contacts that are not there as they were sent."""
-        sent = self._outbox.contacts(entry)
+        """Those of the batch's contacts that are not there as they were sent, by row."""
+        waiting = {contact.email: contact for contact in self._outbox.contacts(entry)}
         list_ids = self._outbox.list_ids(entry)
-        there = self._one_by_one(sent) if len(sent) <= _ONE_BY_ONE else self._by_list(list_ids)
         said = "; ".join(activity.errors)
-        compared = (
-            self._compare(contact, there.get(contact.email), frozenset(list_ids), said)
-            for contact in sent
-        )
-        return [refused for refused in compared if refused is not None]
+        found: list[Refused] = []
+        for there in self._there(waiting, list_ids):
+            sent = waiting.pop(contacts.address_of(there) or "", None)
+            if sent is not None and (refused := self._compare(sent, there, list_ids, said)):
+                found.append(refused)
+        found += [
+            _refusal(sent, "not_imported", "it is not there after the import", said)
+            for sent in waiting.values()
+        ]
+        return sorted(found, key=lambda refused: refused.row)
 
-    def _one_by_one(self, sent: list[BatchContact]) -> dict[str, Contact]:
-        found = (contacts.by_address(self._session, contact.email) for contact in sent)
-        return _by_address(found)
-
-    def _by_list(self, list_ids: tuple[str, ...]) -> dict[str, Contact]:
-        return _by_address(contacts.members(self._session, list(list_ids[:_LISTS_AT_ONCE])))
+    def _there(
+        self, waiting: dict[str, BatchContact], list_ids: tuple[str, ...]
+    ) -> Iterator[Contact]:
+        """What the account holds of those who are waiting, and some others."""
+        if len(waiting) > _ONE_BY_ONE:
+            # A contact of the batch should be on all of the lists, so some of them are enough.
+            yield from contacts.members(self._session, list(list_ids[: contacts.LISTS_AT_ONCE]))
+        # Who is on no list is the exception: what became of the first of them is asked for.
+        for address in list(islice(waiting, _ONE_BY_ONE)):
+            there = contacts.by_address(self._session, address)
+            if there is not None:
+                yield there
 
     def _compare(
-        self, sent: BatchContact, there: Contact | None, list_ids: frozenset[str], said: str
+        self, sent: BatchContact, there: Contact, list_ids: tuple[str, ...], said: str
     ) -> Refused | None:
-        if there is None:
-            return _refusal(sent, "not_imported", "it is not there after the import", said)
+        if there.get("deleted_at"):
+            return _refusal(sent, "deleted", "the contact was deleted", "")
         if contacts.is_unsubscribed(there):
             return _refusal(sent, "unsubscribed", "the person has unsubscribed", "")
-        if not list_ids <= set(there.get("list_memberships") or ()):
-            return _refusal(sent, "not_on_list", "it is not on its lists after the import", said)
+        missing = set(list_ids) - set(there.get("list_memberships") or ())
         fields = differences(sent.body, there, self._custom_field_names)
+        if missing and fields:
+            return _refusal(sent, "not_on_list", "it is not on its lists after the import", said)
+        if missing:
+            # The import took it, so it was on its lists, and has left them since.
+            reason = "the person left a list after the import, and is not put back on it"
+            return Refused(sent.row, sent.email, "left_list", reason, tuple(sorted(missing)))
         if fields:
             return _refusal(
                 sent, "not_as_sent", f"{', '.join(fields)} differ after the import", said
@@ -77,11 +96,3 @@ class ReadBack:
 def _refusal(sent: BatchContact, code: str, reason: str, said: str) -> Refused:
     detail = f" (Constant Contact says: {said})" if said else ""
     return Refused(sent.row, sent.email, code, reason + detail)
-
-
-def _by_address(found: Iterable[Contact | None]) -> dict[str, Contact]:
-    return {
-        address: contact
-        for contact in found
-        if contact is not None and (address := contacts.address_of(contact))
-    }

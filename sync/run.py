@@ -23,7 +23,7 @@ from sync.delivery import Delivered, Delivery
 from sync.destination import Destination, read_destination, remembered_destination
 from sync.errors import AuthorizationNeeded
 from sync.loading import load
-from sync.observe import observe
+from sync.observe import observe, observe_changed
 from sync.progress import Progress, Silent
 from sync.readback import ReadBack
 from sync.recording import Recording, recorded
@@ -79,7 +79,7 @@ class Run:
             destination = read_destination(session, self._store, self._settings, mapping)
             self._load(recording, source, mapping, destination)
             self._observe(session)
-            self._plan(recording)
+            self._plan(recording, session)
             self._guard(recording)
             destination.create_missing(session, self._store)
             self._record_batches(recording)
@@ -91,28 +91,30 @@ class Run:
 
         Without a valid access token it plans from what the state knows.
         """
-        with self._recorded(wait, dry_run=True) as recording:
+        token = _OneToken(self._vault.usable_access_token())
+        with (
+            self._recorded(wait, dry_run=True) as recording,
+            self._api(token, recording) as session,
+        ):
             self._discard_staged()
             source, mapping = self._look_at_source(recording)
-            destination = self._destination_without_refresh(recording, mapping)
+            destination = self._destination_without_refresh(recording, session, mapping)
             self._load(recording, source, mapping, destination)
-            self._plan(recording)
+            self._plan(recording, None if recording.offline else session)
             self._guard(recording)
             self._discard_staged()
         return recording
 
     def _destination_without_refresh(
-        self, recording: Recording, mapping: ColumnMapping
+        self, recording: Recording, session: ApiSession, mapping: ColumnMapping
     ) -> Destination:
-        token = _OneToken(self._vault.usable_access_token())
         try:
-            with self._api(token, recording) as session:
-                destination = read_destination(session, self._store, self._settings, mapping)
-                self._observe(session)
-                return destination
+            destination = read_destination(session, self._store, self._settings, mapping)
+            self._observe(session)
         except TokenUnusable:
             recording.offline = True
             return remembered_destination(self._store, self._settings, mapping)
+        return destination
 
     def _recorded(self, wait: timedelta, *, dry_run: bool) -> AbstractContextManager[Recording]:
         return recorded(self._settings, self._store, self._clock, wait=wait, dry_run=dry_run)
@@ -127,7 +129,11 @@ class Run:
             recording.counts = replace(recording.counts, requests=session.requests_sent)
 
     def _resume(self, recording: Recording, session: ApiSession) -> None:
-        """Settle what an interrupted run left in the outbox."""
+        """Settle what an interrupted run left in the outbox.
+
+        Nothing is posted here: what the run had not posted yet is planned anew, after it was read
+        who unsubscribed or left a list meanwhile.
+        """
         waiting = self._outbox.open()
         if waiting:
             contacts = sum(entry.contacts for entry in waiting)
@@ -135,7 +141,7 @@ class Run:
             _log.info("resuming", batches=len(waiting), contacts=contacts)
             delivery = self._delivery(session, catalog.custom_fields(session))
             try:
-                delivery.run()
+                delivery.settle_interrupted()
             finally:
                 recording.resumed = delivery.result.confirmed
                 self._note_refused(recording, delivery.result)
@@ -184,13 +190,19 @@ class Run:
         self._progress.step("Reading who unsubscribed, was deleted or left a list")
         observe(session, self._store, self._account, self._clock())
 
-    def _plan(self, recording: Recording) -> None:
+    def _plan(self, recording: Recording, session: ApiSession | None) -> None:
         """Compare the source with what is there, and tell what is left out."""
         self._progress.step("Comparing")
         run_id = recording.run_id
         with self._store.write() as connection:
             duplicates = staging.drop_duplicates(connection, run_id)
             staging.compare(connection, self._account, run_id)
+        if session is not None and observe_changed(
+            session, self._store, self._account, run_id, self._clock()
+        ):
+            with self._store.write() as connection:
+                staging.compare(connection, self._account, run_id)
+        with self._store.write() as connection:
             actions = staging.counts(connection, run_id)
             gone = staging.gone(connection, self._account, run_id)
             left_out = staging.opted_out(connection, self._account, run_id)
@@ -219,7 +231,7 @@ class Run:
         plan.guard(
             recording.counts,
             known=known,
-            last_valid=last.counts.valid if last else None,
+            last=last.counts if last else None,
             limits=self._settings.guard,
         )
 

@@ -67,8 +67,8 @@ def explain(refusal: Refusal, request: str) -> ContactSyncError:
             "then contact-sync authorize."
         )
     return RequestRefused(
-        f"Constant Contact refused {request} ({refusal}); nothing more was sent. If it lasts, "
-        "report it with the log of this run.",
+        f"Constant Contact refused {request} ({refusal}). If it lasts, report it with the log of "
+        "this run.",
         status=refusal.status,
         error_key=refusal.error_key,
     )

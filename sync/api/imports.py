@@ -5,16 +5,17 @@ pages on importing contacts and on activity status.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from sync.api.session import ApiSession, Json
-from sync.errors import ContractBroken
+from sync.errors import ContractBroken, OutcomeUnknown
 
 # The activity states that never change again; a state that we don't know is not among them.
-TERMINAL_STATES = frozenset({"completed", "cancelled", "failed", "timed_out"})
+# The contract's list filter calls one of them time_out in its text, timed_out in its values.
+TERMINAL_STATES = frozenset({"completed", "cancelled", "failed", "timed_out", "time_out"})
 _PATH = "/activities/contacts_json_import"
 
 
@@ -46,14 +47,33 @@ class Activity(BaseModel):
     def errors(self) -> tuple[str, ...]:
         """The errors' texts; they name no row and no address."""
         return tuple(
-            str(error.get("message") or error) if isinstance(error, dict) else str(error)
+            " ".join(str(error.get("message") or error).split())
+            if isinstance(error, dict)
+            else " ".join(str(error).split())
             for error in self.activity_errors
         )
+
+    @field_validator("activity_errors", "status", mode="before")
+    @classmethod
+    def _absent(cls, value: object, info: ValidationInfo) -> object:
+        """Null stands for nothing: no errors, no counts yet."""
+        if value is not None:
+            return value
+        return [] if info.field_name == "activity_errors" else {}
+
+    @field_validator("created_at")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def post_import(session: ApiSession, payload: bytes) -> Activity:
     """Queue an import; raises OutcomeUnknown when it may or may not have been queued."""
-    return _activity(session.post(_PATH, payload))
+    answer = session.post(_PATH, payload)
+    try:
+        return _activity(answer)
+    except ContractBroken as error:
+        raise OutcomeUnknown(str(error)) from None
 
 
 def get_activity(session: ApiSession, activity_id: str) -> Activity:
@@ -64,8 +84,10 @@ def get_activity(session: ApiSession, activity_id: str) -> Activity:
 def list_activities(session: ApiSession) -> Iterator[Activity]:
     """The account's activities, those of others too."""
     for page in session.pages("/activities", {"limit": 500}):
-        for item in (page or {}).get("activities") or []:
-            yield _activity(item)
+        items = page.get("activities") if isinstance(page, dict) else None
+        if not isinstance(items, list):
+            raise ContractBroken("Constant Contact answered GET /activities without activities.")
+        yield from map(_activity, items)
 
 
 def _activity(answer: Json) -> Activity:

@@ -15,7 +15,7 @@ from sync.clock import Clock, utc_now
 from sync.errors import QuotaExhausted
 from sync.state.schema import api_day, api_slot
 from sync.state.store import Store
-from sync.state.upsert import insert_missing
+from sync.state.upsert import upsert
 from sync.stop import Stop
 
 _SECOND = timedelta(seconds=1)
@@ -132,12 +132,12 @@ class Limits:
     def _day(self, connection: Connection, now: datetime) -> ColumnElement[bool]:
         """The row of the day, which is there then."""
         day = {"application": self._application, "utc_day": _utc_day(now)}
-        insert_missing(connection, api_day, [{**day, "used": 0}])
+        upsert(connection, api_day, [{**day, "used": 0}])
         return and_(*(api_day.c[name] == value for name, value in day.items()))
 
     def _add_missing_slots(self) -> None:
         with self._store.write() as connection:
-            insert_missing(
+            upsert(
                 connection,
                 api_slot,
                 [

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sync.state.list_sets import list_set_id, lists_of_set
 from sync.state.schema import contact, observation, observed
+from sync.state.upsert import upsert
 
 _ROWS_PER_STATEMENT = 500
 
@@ -26,22 +27,26 @@ def size(connection: Connection, account: str) -> int:
     return connection.scalar(counted) or 0
 
 
-def replace_opt_outs(
+def note_opt_outs(
     connection: Connection, account: str, opt_outs: Iterable[tuple[str, Ended]], now: datetime
 ) -> None:
-    """Everybody who is unsubscribed or deleted now; those who came back are free again."""
-    connection.execute(
-        delete(observation).where(
-            observation.c.account == account,
-            observation.c.kind.in_((Ended.UNSUBSCRIBED, Ended.DELETED)),
-        )
-    )
+    """Note some of those who are unsubscribed or deleted now."""
     rows = [
         {"account": account, "email": email, "kind": kind, "list_id": "", "observed_at": now}
         for email, kind in dict(opt_outs).items()
     ]
-    if rows:
-        connection.execute(insert(observation), rows)
+    upsert(connection, observation, rows, update=("observed_at",))
+
+
+def forget_opt_outs_before(connection: Connection, account: str, now: datetime) -> None:
+    """Once all of them are noted: those who were not noted since `now` are free again."""
+    connection.execute(
+        delete(observation).where(
+            observation.c.account == account,
+            observation.c.kind.in_((Ended.UNSUBSCRIBED, Ended.DELETED)),
+            observation.c.observed_at < now,
+        )
+    )
 
 
 def note_memberships(
@@ -65,8 +70,29 @@ def note_memberships(
         for email, set_id in rows:
             left = expected[set_id] - memberships[email]
             if left:
-                _leave(connection, account, email, left, expected[set_id] - left, now)
+                leave(connection, account, email, left, expected[set_id] - left, now)
         _return(connection, account, {email: memberships[email] for email in some})
+
+
+def note_left(
+    connection: Connection, account: str, email: str, list_ids: Iterable[str], now: datetime
+) -> None:
+    """Note that a person is not on these lists any more."""
+    upsert(
+        connection,
+        observation,
+        [
+            {
+                "account": account,
+                "email": email,
+                "kind": Ended.LEFT_LIST,
+                "list_id": list_id,
+                "observed_at": now,
+            }
+            for list_id in list_ids
+        ],
+        update=("observed_at",),
+    )
 
 
 def observed_until(connection: Connection, account: str) -> datetime | None:
@@ -86,7 +112,7 @@ def set_observed_until(connection: Connection, account: str, until: datetime) ->
         connection.execute(insert(observed).values(account=account, until=until))
 
 
-def _leave(
+def leave(
     connection: Connection,
     account: str,
     email: str,
@@ -94,20 +120,8 @@ def _leave(
     remaining: frozenset[str],
     now: datetime,
 ) -> None:
-    _forget_left(connection, account, email, sorted(left))
-    connection.execute(
-        insert(observation),
-        [
-            {
-                "account": account,
-                "email": email,
-                "kind": Ended.LEFT_LIST,
-                "list_id": list_id,
-                "observed_at": now,
-            }
-            for list_id in sorted(left)
-        ],
-    )
+    """Note that a contact of ours left lists; `remaining` are those that it is on."""
+    note_left(connection, account, email, left, now)
     connection.execute(
         update(contact)
         .where(contact.c.account == account, contact.c.email == email)

@@ -77,6 +77,9 @@ def _hold_mariadb(engine: Engine, name: str, wait: timedelta) -> Iterator[None]:
     # MariaDB's names are the server's, not the database's, and have 64 characters at most.
     key = f"contact-sync:{_digest(f'{engine.url.database}/{name}').hex()}"
     with _own_connection(engine) as connection:
+        # The connection is idle while the lock is held, and a run may take longer than the
+        # server's patience with idle connections (8 hours by default; this is its maximum).
+        connection.execute(text("SET SESSION wait_timeout = 31536000"))
         take = text("SELECT GET_LOCK(:key, :seconds)")
         if connection.scalar(take, {"key": key, "seconds": wait.total_seconds()}) != 1:
             raise _busy(name)

@@ -1,22 +1,27 @@
 """The outbox: every import is recorded before it is posted, until its outcome is settled.
 
 A batch goes from recorded to posting (it may or may not have arrived) to posted (its activity is
-known) and ends as confirmed or failed. Its contacts are the staged ones of its run, so that any
-process can finish what another began.
+known) and ends as confirmed or failed, or as withdrawn when its run ended before it was posted.
+Its contacts are the staged ones of its run, so that any process can finish what another began.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, update
 
+from sync.state import audience
 from sync.state.list_sets import lists_of_set
 from sync.state.schema import batch, contact, staged
 from sync.state.staging import Action
 from sync.state.store import Store
 from sync.state.upsert import upsert_selected
+
+
+# What an import with numbers for text messages must say (the contract's ContactsJsonImport).
+SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
 
 
 class BatchState(StrEnum):
@@ -27,6 +32,7 @@ class BatchState(StrEnum):
     POSTED = "posted"
     CONFIRMED = "confirmed"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +146,11 @@ class Outbox:
         with self._store.read() as connection:
             return lists_of_set(connection, entry.list_set_id)
 
-    def begin_posting(self, entry: Batch, now: datetime) -> None:
-        """Note durably that the batch is about to be posted."""
-        self._change(entry, state=BatchState.POSTING, posting_at=now, attempts=entry.attempts + 1)
+    def begin_posting(self, entry: Batch, now: datetime) -> Batch:
+        """Note durably that the batch is about to be posted; returns it as it is then."""
+        attempts = entry.attempts + 1
+        self._change(entry, state=BatchState.POSTING, posting_at=now, attempts=attempts)
+        return replace(entry, state=BatchState.POSTING, posting_at=now, attempts=attempts)
 
     def posted(self, entry: Batch, activity_id: str, *, found: bool = False) -> None:
         """Note the batch's activity; `found` when it was looked for after a lost answer."""
@@ -151,6 +159,24 @@ class Outbox:
     def post_again(self, entry: Batch) -> None:
         """Put the batch back: its import surely did nothing."""
         self._change(entry, state=BatchState.RECORDED, activity_id=None, activity_found=False)
+
+    def withdraw(self, now: datetime) -> int:
+        """End the batches that are not posted, as if they had never been recorded.
+
+        Returns how many contacts were in them.
+        """
+        waiting = and_(batch.c.account == self._account, batch.c.state == BatchState.RECORDED)
+        with self._store.write() as connection:
+            contacts = connection.scalar(select(func.sum(batch.c.contacts)).where(waiting))
+            connection.execute(
+                update(batch).where(waiting).values(state=BatchState.WITHDRAWN, settled_at=now)
+            )
+        return int(contacts or 0)
+
+    def note_left(self, email: str, list_ids: Iterable[str], now: datetime) -> None:
+        """Note that a person was put on lists by an import, and is not on them any more."""
+        with self._store.write() as connection:
+            audience.note_left(connection, self._account, email, list_ids, now)
 
     def settle(
         self, entry: Batch, state: BatchState, refused: Sequence[int], result: str, now: datetime
@@ -200,7 +226,11 @@ class Outbox:
 def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:
     """The body of POST /activities/contacts_json_import, of ready contact objects."""
     lists = ",".join(f'"{list_id}"' for list_id in list_ids)
-    return f'{{"import_data":[{",".join(bodies)}],"list_ids":[{lists}]}}'.encode()
+    contacts = ",".join(bodies)
+    # A contact has a number for text messages only with its day of consent (sync.contact.values);
+    # a text value can't hold this, since its quotation marks would be escaped.
+    sms = SMS_PERMISSION if '"sms_number":"' in contacts else ""
+    return f'{{"import_data":[{contacts}],"list_ids":[{lists}]{sms}}}'.encode()
 
 
 def _rows_of(entry: Batch) -> ColumnElement[bool]:

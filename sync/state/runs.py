@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, true, update
 
 from sync.errors import ExitCode
 from sync.state.schema import run
@@ -25,6 +25,7 @@ class Counts:
     opted_out: int = 0
     duplicates: int = 0
     warnings: int = 0
+    withheld: int = 0
     gone: int = 0
     confirmed: int = 0
     refused: int = 0
@@ -32,7 +33,7 @@ class Counts:
 
     @property
     def balanced(self) -> bool:
-        """Whether each row was counted once; opted-out rows are among the rejected ones."""
+        """Whether each row was counted once; opted-out and withheld rows are among the rejected."""
         return self.rows_read == (
             self.new + self.changed + self.unchanged + self.rejected + self.duplicates
         )
@@ -45,7 +46,7 @@ class Counts:
     @property
     def faulty(self) -> int:
         """The rows that were rejected for what is in them."""
-        return self.rejected - self.opted_out
+        return self.rejected - self.opted_out - self.withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +102,9 @@ class Runs:
         report: Path | None,
         rejects: Path | None,
         now: datetime,
+        partial: bool = False,
     ) -> None:
-        """Record how the run ended."""
+        """Record how the run ended; `partial` when it read only what changed in the source."""
         with self._store.write() as connection:
             connection.execute(
                 update(run)
@@ -113,6 +115,7 @@ class Runs:
                     message=message,
                     report=str(report) if report else None,
                     rejects=str(rejects) if rejects else None,
+                    partial=partial,
                     **{name: getattr(counts, name) for name in _COUNTS},
                 )
             )
@@ -128,14 +131,15 @@ class Runs:
             ).all()
         return [_record(row) for row in rows]
 
-    def last_synced(self) -> RunRecord | None:
-        """The newest run that synced to its end."""
+    def last_synced(self, *, whole: bool = False) -> RunRecord | None:
+        """The newest run that synced to its end; `whole` leaves out those of partial reads."""
         done = (ExitCode.DONE, ExitCode.DONE_WITH_REJECTS)
         with self._store.read() as connection:
             row = connection.execute(
                 select(run)
                 .where(run.c.account == self._account, run.c.dry_run.is_(False))
                 .where(run.c.exit_code.in_([int(code) for code in done]))
+                .where(run.c.partial.is_(False) if whole else true())
                 .order_by(run.c.id.desc())
                 .limit(1)
             ).first()

@@ -21,6 +21,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
+    text,
 )
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -85,6 +87,7 @@ token_pair = Table(
     **_OPTIONS,
 )
 
+# `partial` runs have read only what changed in the source; they can't tell who is gone.
 run = Table(
     "run",
     metadata,
@@ -105,12 +108,14 @@ run = Table(
     Column("opted_out", Integer, nullable=False, default=0),
     Column("duplicates", Integer, nullable=False, default=0),
     Column("warnings", Integer, nullable=False, default=0),
+    Column("withheld", Integer, nullable=False, default=0, server_default=text("0")),
     Column("gone", Integer, nullable=False, default=0),
     Column("confirmed", Integer, nullable=False, default=0),
     Column("refused", Integer, nullable=False, default=0),
     Column("requests", Integer, nullable=False, default=0),
     Column("report", Text),
     Column("rejects", Text),
+    Column("partial", Boolean, nullable=False, default=False, server_default=false()),
     Index(None, "account", "id"),
     **_OPTIONS,
 )
@@ -152,7 +157,8 @@ contact = Table(
 )
 
 # The source's contacts of one run. They stay until the run's batches are settled, since the
-# batches' payloads are made of them. `row` is the row's number in the source.
+# batches' payloads are made of them. `row` is the row's number in the source; of the rows of one
+# address the one with the greatest `precedence` is the newest.
 staged = Table(
     "staged",
     metadata,
@@ -164,6 +170,7 @@ staged = Table(
     Column("size", Integer, nullable=False),
     Column("list_set_id", BigInteger, nullable=False),
     Column("action", String(10)),
+    Column("precedence", String(40)),
     Index(None, "run_id", "email"),
     **_OPTIONS,
 )
@@ -211,6 +218,17 @@ observed = Table(
     metadata,
     Column("account", _ACCOUNT, primary_key=True),
     Column("until", Instant, nullable=False),
+    **_OPTIONS,
+)
+
+# How far an incremental read of the source has come.
+source_mark = Table(
+    "source_mark",
+    metadata,
+    Column("account", _ACCOUNT, primary_key=True),
+    Column("configuration", String(32), nullable=False),
+    Column("newest", Text, nullable=False),
+    Column("full_at", Instant, nullable=False),
     **_OPTIONS,
 )
 

@@ -4,9 +4,10 @@ All of it is set-based SQL, so that a million contacts are compared in the datab
 does not grow with them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 
 import pandas as pd
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from sync.state.audience import Ended
 from sync.state.list_sets import list_set_id, lists_of_set
 from sync.state.schema import batch, contact, observation, run, staged
 
@@ -38,9 +40,27 @@ class Action(StrEnum):
     REFUSED = "refused"
 
 
+class Keep(StrEnum):
+    """Which of several rows of one address counts."""
+
+    LAST = "last"
+    FIRST = "first"
+    NEWEST = "newest"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One contact of many rows."""
+
+    body: str
+    size: int
+    fingerprint: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A row whose address a later row has too."""
+    """A row whose address another row has too, the winner."""
 
     row: int
     email: str
@@ -63,9 +83,13 @@ def stage(
     list_names: Sequence[str | None],
     list_sets: Mapping[str | None, int],
 ) -> None:
-    """Add checked contacts (row, email, body, size, fingerprint) to the run."""
+    """Add checked contacts (row, email, body, size, fingerprint, precedence) to the run."""
     if contacts.empty:
         return
+    precedence: list[str | None] = [None] * len(contacts)
+    if "precedence" in contacts and contacts["precedence"].notna().any():
+        column = contacts["precedence"].astype(object)
+        precedence = column.where(column.notna(), None).tolist()
     columns = zip(
         contacts["row"].tolist(),
         contacts["email"].tolist(),
@@ -73,6 +97,7 @@ def stage(
         contacts["body"].tolist(),
         contacts["size"].tolist(),
         list_names,
+        precedence,
         strict=True,
     )
     connection.execute(
@@ -87,26 +112,51 @@ def stage(
                 "size": size,
                 "list_set_id": list_sets[name],
                 "action": Action.UNCHANGED,
+                "precedence": newest,
             }
-            for row, email, fingerprint, body, size, name in columns
+            for row, email, fingerprint, body, size, name, newest in columns
         ],
     )
 
 
-def drop_duplicates(connection: Connection, run_id: int) -> list[Duplicate]:
-    """Keep the last row of each address; returns the others, which are gone then."""
-    last = (
-        select(staged.c.email, func.max(staged.c.row).label("winner"))
+def drop_duplicates(
+    connection: Connection,
+    run_id: int,
+    keep: Keep = Keep.LAST,
+    merge: Callable[[Sequence[str]], Merged] | None = None,
+) -> list[Duplicate]:
+    """Keep one row of each address; returns the others, which are gone then.
+
+    To merge, `merge` makes one contact of the bodies of an address in the order of their rows, and
+    it goes on the lists of all of them.
+    """
+    account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
+    if keep is Keep.MERGE and merge is not None:
+        _merge(connection, account, run_id, merge)
+    repeated = (
+        select(staged.c.email)
         .where(staged.c.run_id == run_id)
         .group_by(staged.c.email)
         .having(func.count() > 1)
         .subquery()
     )
+    last_first = staged.c.row if keep is Keep.FIRST else staged.c.row.desc()
+    order: tuple[ColumnElement[object], ...] = (last_first,)
+    if keep is Keep.NEWEST:
+        # An empty text sorts before all, as a row should that doesn't say how old it is.
+        order = (func.coalesce(staged.c.precedence, "").desc(), last_first)
+    place = func.row_number().over(partition_by=staged.c.email, order_by=order)
+    winner = func.first_value(staged.c.row).over(partition_by=staged.c.email, order_by=order)
+    ranked = (
+        select(staged.c.row, staged.c.email, place.label("place"), winner.label("winner"))
+        .join(repeated, repeated.c.email == staged.c.email)
+        .where(staged.c.run_id == run_id)
+        .subquery()
+    )
     losers = connection.execute(
-        select(staged.c.row, staged.c.email, last.c.winner)
-        .join(last, last.c.email == staged.c.email)
-        .where(staged.c.run_id == run_id, staged.c.row < last.c.winner)
-        .order_by(staged.c.row)
+        select(ranked.c.row, ranked.c.email, ranked.c.winner)
+        .where(ranked.c.place > 1)
+        .order_by(ranked.c.row)
     ).all()
     for start in range(0, len(losers), _ROWS_PER_STATEMENT):
         rows = [loser.row for loser in losers[start : start + _ROWS_PER_STATEMENT]]
@@ -114,8 +164,52 @@ def drop_duplicates(connection: Connection, run_id: int) -> list[Duplicate]:
     return [Duplicate(loser.row, loser.email, loser.winner) for loser in losers]
 
 
+def _merge(
+    connection: Connection, account: str, run_id: int, merge: Callable[[Sequence[str]], Merged]
+) -> None:
+    """Write what all rows of an address say into its last row."""
+    repeated = (
+        select(staged.c.email)
+        .where(staged.c.run_id == run_id)
+        .group_by(staged.c.email)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(staged.c.email, staged.c.row, staged.c.body, staged.c.list_set_id)
+        .join(repeated, repeated.c.email == staged.c.email)
+        .where(staged.c.run_id == run_id)
+        .order_by(staged.c.email, staged.c.row)
+    ).all()
+    for _, group in groupby(rows, key=lambda each: each.email):
+        same = list(group)
+        merged = merge([each.body for each in same])
+        lists = {each.list_set_id for each in same}
+        list_ids = {list_id for each in lists for list_id in lists_of_set(connection, each)}
+        connection.execute(
+            update(staged)
+            .where(staged.c.run_id == run_id, staged.c.row == same[-1].row)
+            .values(
+                body=merged.body,
+                size=merged.size,
+                fingerprint=merged.fingerprint,
+                list_set_id=lists.pop()
+                if len(lists) == 1
+                else list_set_id(connection, account, list_ids),
+            )
+        )
+
+
 def compare(connection: Connection, account: str, run_id: int) -> None:
-    """Give each staged contact its action; nobody who opted out is new or changed."""
+    """Give each staged contact its action; nobody who opted out is new or changed.
+
+    What was decided before is decided anew.
+    """
+    _set_action(
+        connection,
+        and_(staged.c.run_id == run_id, staged.c.action != Action.UNCHANGED),
+        Action.UNCHANGED,
+    )
     _leave_ended_lists(connection, account, run_id)
     here = staged.c.run_id == run_id
     undecided = and_(here, staged.c.action == Action.UNCHANGED)
@@ -127,7 +221,7 @@ def compare(connection: Connection, account: str, run_id: int) -> None:
     ended = exists().where(
         observation.c.account == account,
         observation.c.email == staged.c.email,
-        observation.c.kind.in_(("unsubscribed", "deleted")),
+        observation.c.kind.in_((Ended.UNSUBSCRIBED, Ended.DELETED)),
     )
     _set_action(connection, and_(here, ended), Action.OPTED_OUT)
     _set_action(connection, and_(undecided, exists().where(known, differs)), Action.CHANGED)
@@ -164,6 +258,7 @@ def opted_out(connection: Connection, account: str, run_id: int) -> list[OptedOu
             staged.c.run_id == run_id,
             staged.c.action == Action.OPTED_OUT,
             observation.c.account == account,
+            observation.c.kind.in_(list(Ended)),
         )
         .group_by(staged.c.row, staged.c.email)
         .order_by(staged.c.row)
@@ -173,11 +268,13 @@ def opted_out(connection: Connection, account: str, run_id: int) -> list[OptedOu
 
 def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int]]:
     """(list set, row, encoded bytes) of what must be sent, one list set after the other."""
-    rows = connection.execution_options(yield_per=10_000).execute(
+    wanted = (
         select(staged.c.list_set_id, staged.c.row, staged.c.size)
         .where(staged.c.run_id == run_id, staged.c.action.in_((Action.NEW, Action.CHANGED)))
         .order_by(staged.c.list_set_id, staged.c.row)
     )
+    # For this statement alone: as the connection's own option it would hold for all that follow.
+    rows = connection.execute(wanted, execution_options={"yield_per": 10_000})
     for row in rows:
         yield row.list_set_id, row.row, row.size
 
@@ -213,17 +310,26 @@ def _leave_ended_lists(connection: Connection, account: str, run_id: int) -> Non
         .where(
             staged.c.run_id == run_id,
             observation.c.account == account,
-            observation.c.kind == "left_list",
+            observation.c.kind == Ended.LEFT_LIST,
         )
+        .order_by(staged.c.row)
     ).all()
-    left: dict[tuple[int, int], set[str]] = {}
-    for row, wanted, list_id in rows:
-        left.setdefault((row, wanted), set()).add(list_id)
-    for (row, wanted), list_ids in left.items():
-        remaining = set(lists_of_set(connection, wanted)) - list_ids
-        change: dict[str, object] = {"list_set_id": list_set_id(connection, account, remaining)}
-        if not remaining:
+    alike: dict[tuple[int, frozenset[str]], list[int]] = {}
+    for (row, wanted), left in groupby(rows, key=lambda each: (each.row, each.list_set_id)):
+        alike.setdefault((wanted, frozenset(each.list_id for each in left)), []).append(row)
+    for (wanted, list_ids), numbers in alike.items():
+        lists = frozenset(lists_of_set(connection, wanted))
+        if not lists & list_ids:
+            continue
+        change: dict[str, object] = {
+            "list_set_id": list_set_id(connection, account, lists - list_ids)
+        }
+        if lists <= list_ids:
             change["action"] = Action.OPTED_OUT
-        connection.execute(
-            update(staged).where(staged.c.run_id == run_id, staged.c.row == row).values(change)
-        )
+        for start in range(0, len(numbers), _ROWS_PER_STATEMENT):
+            some = numbers[start : start + _ROWS_PER_STATEMENT]
+            connection.execute(
+                update(staged)
+                .where(staged.c.run_id == run_id, staged.c.row.in_(some))
+                .values(change)
+            )

@@ -1,7 +1,9 @@
 """The engine against the sandbox: real HTTP and a real database; only pauses take no time."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from sync.state.store import Store, open_store
 from sync.stop import Stop
 from tests.conftest import SettingsFor
 from tests.fake_clock import FakeClock
+from tests.integration.engine.company import Company
 from tests.integration.engine.tokens import Tokens
 
 
@@ -83,6 +86,31 @@ def session_for(
 @pytest.fixture
 def session(session_for: SessionFor, sandbox: Sandbox) -> ApiSession:
     return session_for(sandbox.api_url)
+
+
+CompanyWith = Callable[..., Company]
+
+
+@pytest.fixture
+def company_with(
+    settings_for: SettingsFor, sandbox: Sandbox, clock: FakeClock, stop: SteppedStop
+) -> Iterator[CompanyWith]:
+    """Make a company with options; on SQLite unless a state_url is given."""
+    for name in ("Customers", "News"):
+        sandbox.people.add_list(name)
+    with ExitStack() as stack:
+
+        def make(state_url: str | None = None, **sections: dict[str, Any]) -> Company:
+            settings = settings_for(sandbox, state_url, **sections)
+            store = stack.enter_context(open_store(settings))
+            return Company(settings, store, sandbox, clock, stop)
+
+        yield make
+
+
+@pytest.fixture
+def company(company_with: CompanyWith) -> Company:
+    return company_with()
 
 
 def sentence(error: ContactSyncError, *secrets: str) -> str:

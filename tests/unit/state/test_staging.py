@@ -1,0 +1,317 @@
+"""Staging and comparing, on each kind of database."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+import pandas as pd
+import pytest
+
+from sync.plan import batches
+from sync.settings.options import Api
+from sync.state import audience, staging
+from sync.state.audience import Ended
+from sync.state.list_sets import list_set_id, lists_of_set
+from sync.state.outbox import BatchState, Outbox
+from sync.state.runs import Runs
+from sync.state.staging import Action
+from sync.state.store import Store
+
+ACCOUNT = "museum"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+A, B = "a" * 36, "b" * 36
+Source = list[tuple[str, str]]
+
+
+class Town:
+    """An account's state, and runs over sources that are given as (address, value)."""
+
+    def __init__(self, store: Store, account: str = ACCOUNT) -> None:
+        self.store = store
+        self.account = account
+        self.outbox = Outbox(store, account)
+        self.runs = Runs(store, account)
+
+    def stage(self, *chunks: Source, lists: Iterable[str] = (A,)) -> int:
+        run_id = self.runs.begin(NOW, dry_run=False)
+        row = 1
+        for chunk in chunks:
+            with self.store.write() as connection:
+                list_set = list_set_id(connection, self.account, lists)
+                frame = _frame(chunk, row)
+                staging.stage(connection, run_id, frame, [None] * len(frame), {None: list_set})
+            row += len(chunk)
+        return run_id
+
+    def plan(self, *chunks: Source, lists: Iterable[str] = (A,)) -> int:
+        run_id = self.stage(*chunks, lists=lists)
+        with self.store.write() as connection:
+            staging.drop_duplicates(connection, run_id)
+            staging.compare(connection, self.account, run_id)
+        return run_id
+
+    def send(self, run_id: int, now: datetime = NOW) -> None:
+        with self.store.write() as connection:
+            rows = staging.to_send(connection, run_id)
+            lists = staging.lists_to_send(connection, run_id)
+            self.outbox.record(connection, run_id, list(batches(rows, lists, Api())), now)
+        for entry in self.outbox.open():
+            self.outbox.settle(entry, BatchState.CONFIRMED, [], "", now)
+
+    def sync(self, *chunks: Source, lists: Iterable[str] = (A,), now: datetime = NOW) -> None:
+        self.send(self.plan(*chunks, lists=lists), now)
+
+    def counts(self, run_id: int) -> dict[str, int]:
+        with self.store.read() as connection:
+            counted = staging.counts(connection, run_id)
+            gone = staging.gone(connection, self.account, run_id)
+        return {action.value: count for action, count in counted.items() if count} | (
+            {"gone": gone} if gone else {}
+        )
+
+    def ended(self, *ended: tuple[str, Ended]) -> None:
+        with self.store.write() as connection:
+            audience.note_opt_outs(connection, self.account, ended, NOW)
+
+    def sees(self, email: str, *lists: str) -> None:
+        with self.store.write() as connection:
+            audience.note_memberships(connection, self.account, {email: frozenset(lists)}, NOW)
+
+    def payloads(self, run_id: int) -> list[tuple[str, tuple[str, ...]]]:
+        """(address, lists) of what would be sent."""
+        with self.store.write() as connection:
+            rows = staging.to_send(connection, run_id)
+            lists = staging.lists_to_send(connection, run_id)
+            self.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
+        sent = []
+        for entry in self.outbox.open():
+            found = self.outbox.list_ids(entry)
+            sent += [(contact.email, found) for contact in self.outbox.contacts(entry)]
+            self.outbox.settle(entry, BatchState.FAILED, [], "", NOW)
+        return sent
+
+
+def _frame(chunk: Source, first_row: int) -> pd.DataFrame:
+    bodies = [f'{{"email":"{email}","first_name":"{value}"}}' for email, value in chunk]
+    return pd.DataFrame(
+        {
+            "row": range(first_row, first_row + len(chunk)),
+            "email": [email for email, _ in chunk],
+            "body": bodies,
+            "size": [len(body.encode()) for body in bodies],
+            "fingerprint": pd.Series(
+                [blake2b(body.encode(), digest_size=16).digest() for body in bodies], dtype=object
+            ),
+        }
+    )
+
+
+@pytest.fixture
+def town(store: Store) -> Town:
+    return Town(store)
+
+
+def test_new_changed_unchanged_and_gone_are_told_apart(town: Town) -> None:
+    run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
+    assert town.counts(run_id) == {"new": 3}
+    town.send(run_id)
+    run_id = town.plan([("d@x.org", "1"), ("b@x.org", "2"), ("c@x.org", "1")])
+    assert town.counts(run_id) == {"new": 1, "changed": 1, "unchanged": 1, "gone": 1}
+    assert [email for email, _ in town.payloads(run_id)] == ["d@x.org", "b@x.org"]
+
+
+def test_only_what_was_confirmed_is_unchanged_next_time(town: Town) -> None:
+    run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
+    with town.store.write() as connection:
+        rows = staging.to_send(connection, run_id)
+        lists = staging.lists_to_send(connection, run_id)
+        town.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
+    [entry] = town.outbox.open()
+    assert town.outbox.settle(entry, BatchState.CONFIRMED, [2], "", NOW) == 2
+    again = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
+    assert town.counts(again) == {"new": 1, "unchanged": 2}
+    assert [email for email, _ in town.payloads(again)] == ["b@x.org"]
+
+
+def test_a_failed_batch_leaves_everything_to_be_sent_again(town: Town) -> None:
+    source = [("a@x.org", "1"), ("b@x.org", "1")]
+    town.payloads(town.plan(source))
+    assert town.counts(town.plan(source)) == {"new": 2}
+
+
+def test_the_last_of_duplicates_wins_also_in_another_chunk(town: Town) -> None:
+    run_id = town.stage(
+        [("a@x.org", "1"), ("b@x.org", "1"), ("a@x.org", "2")], [("a@x.org", "3"), ("c@x.org", "1")]
+    )
+    with town.store.write() as connection:
+        losers = staging.drop_duplicates(connection, run_id)
+        staging.compare(connection, ACCOUNT, run_id)
+    assert [(loser.row, loser.email, loser.winner) for loser in losers] == [
+        (1, "a@x.org", 4),
+        (3, "a@x.org", 4),
+    ]
+    assert town.counts(run_id) == {"new": 3}
+    assert [email for email, _ in town.payloads(run_id)] == ["b@x.org", "a@x.org", "c@x.org"]
+    assert town.counts(town.plan([("a@x.org", "3")]))["new"] == 1
+
+
+def test_very_many_duplicates_leave_one(town: Town) -> None:
+    run_id = town.stage([("a@x.org", str(number)) for number in range(1_700)])
+    with town.store.write() as connection:
+        assert len(staging.drop_duplicates(connection, run_id)) == 1_699
+    assert town.counts(run_id) == {"unchanged": 1}
+
+
+ALIKE = [
+    "muller@x.org",
+    "müller@x.org",
+    "MULLER@x.org",
+    "mu\u0308ller@x.org",
+    "mueller@x.org",
+    "muller@x.org.",
+    "muller@x.org\u200b",
+    "muller@xn--x.org",
+    "ss@x.org",
+    "ß@x.org",
+    "ſs@x.org",
+    "o'neil@x.org",
+    "oneil@x.org",
+    "😀@x.org",
+    "😁@x.org",
+]
+
+
+def test_addresses_are_compared_byte_by_byte(town: Town) -> None:
+    source = [(email, "1") for email in ALIKE]
+    run_id = town.plan(source)
+    assert town.counts(run_id) == {"new": len(ALIKE)}
+    town.send(run_id)
+    assert town.counts(town.plan(source)) == {"unchanged": len(ALIKE)}
+    town.ended((ALIKE[0], Ended.UNSUBSCRIBED))
+    assert town.counts(town.plan(source)) == {"unchanged": len(ALIKE) - 1, "opted_out": 1}
+
+
+def test_who_opted_out_is_left_out_with_the_reason_and_free_again_later(town: Town) -> None:
+    town.sync([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
+    town.ended(("a@x.org", Ended.UNSUBSCRIBED), ("b@x.org", Ended.DELETED))
+    source = [("a@x.org", "2"), ("b@x.org", "2"), ("c@x.org", "2"), ("d@x.org", "1")]
+    run_id = town.plan(source)
+    assert town.counts(run_id) == {"opted_out": 2, "changed": 1, "new": 1}
+    with town.store.read() as connection:
+        left_out = staging.opted_out(connection, ACCOUNT, run_id)
+    assert [(each.row, each.email, each.kind) for each in left_out] == [
+        (1, "a@x.org", "unsubscribed"),
+        (2, "b@x.org", "deleted"),
+    ]
+    with town.store.write() as connection:
+        audience.forget_opt_outs_before(connection, ACCOUNT, NOW + timedelta(seconds=1))
+    assert town.counts(town.plan(source)) == {"changed": 3, "new": 1}
+
+
+def test_many_opt_outs_are_noted_page_by_page(town: Town) -> None:
+    pages = [[(f"p{n}@x.org", Ended.UNSUBSCRIBED) for n in range(k, k + 500)] for k in (0, 500)]
+    for _ in range(2):
+        for page in pages:
+            town.ended(*page, *page[:3])
+    town.ended(("p0@x.org", Ended.DELETED))
+    run_id = town.plan([(f"p{n}@x.org", "1") for n in range(1_001)])
+    assert town.counts(run_id) == {"opted_out": 1_000, "new": 1}
+
+
+def test_who_left_one_of_two_lists_stays_off_it_and_on_the_other(town: Town) -> None:
+    town.sync([("a@x.org", "1"), ("b@x.org", "1")], lists=(A, B))
+    town.sees("a@x.org", B)
+    assert town.counts(town.plan([("a@x.org", "1"), ("b@x.org", "1")], lists=(A, B))) == {
+        "unchanged": 2
+    }
+    run_id = town.plan([("a@x.org", "2"), ("b@x.org", "2")], lists=(A, B))
+    assert sorted(town.payloads(run_id)) == [("a@x.org", (B,)), ("b@x.org", (A, B))]
+
+
+def test_who_left_every_list_is_left_out(town: Town) -> None:
+    town.sync([("a@x.org", "1")])
+    town.sees("a@x.org")
+    run_id = town.plan([("a@x.org", "2")])
+    assert town.counts(run_id) == {"opted_out": 1}
+    with town.store.read() as connection:
+        [left_out] = staging.opted_out(connection, ACCOUNT, run_id)
+    assert left_out.kind == "left_list"
+
+
+def test_who_came_back_to_a_list_is_free_again(town: Town) -> None:
+    town.sync([("a@x.org", "1")], lists=(A, B))
+    town.sees("a@x.org", B)
+    town.sees("a@x.org", B)
+    town.sees("a@x.org", A, B)
+    run_id = town.plan([("a@x.org", "2")], lists=(A, B))
+    assert town.payloads(run_id) == [("a@x.org", (A, B))]
+
+
+def test_a_list_that_nobody_put_them_on_is_not_left(town: Town) -> None:
+    town.sync([("a@x.org", "1")])
+    town.sees("a@x.org", A, B)
+    town.sees("a@x.org", A)
+    run_id = town.plan([("a@x.org", "1")], lists=(A, B))
+    assert town.payloads(run_id) == [("a@x.org", (A, B))]
+
+
+def test_another_list_is_a_change(town: Town) -> None:
+    town.sync([("a@x.org", "1")])
+    assert town.counts(town.plan([("a@x.org", "1")], lists=(A, B))) == {"changed": 1}
+
+
+def test_comparing_again_decides_again(town: Town) -> None:
+    town.sync([("a@x.org", "1"), ("b@x.org", "1")], lists=(A, B))
+    run_id = town.plan([("a@x.org", "2"), ("b@x.org", "2"), ("c@x.org", "1")], lists=(A, B))
+    town.sees("a@x.org", B)
+    town.ended(("b@x.org", Ended.UNSUBSCRIBED))
+    with town.store.write() as connection:
+        staging.compare(connection, ACCOUNT, run_id)
+    assert town.counts(run_id) == {"changed": 1, "opted_out": 1, "new": 1}
+    with town.store.write() as connection:
+        audience.forget_opt_outs_before(connection, ACCOUNT, NOW + timedelta(seconds=1))
+        staging.compare(connection, ACCOUNT, run_id)
+    assert town.counts(run_id) == {"changed": 2, "new": 1}
+    assert sorted(town.payloads(run_id)) == [
+        ("a@x.org", (B,)),
+        ("b@x.org", (A, B)),
+        ("c@x.org", (A, B)),
+    ]
+
+
+def test_a_later_sync_keeps_the_instant_of_the_first(town: Town) -> None:
+    town.sync([("a@x.org", "1")])
+    town.sync([("a@x.org", "2"), ("b@x.org", "1")], now=NOW + timedelta(days=1))
+    with town.store.read() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT email, first_synced_at, last_synced_at FROM contact ORDER BY email"
+        ).all()
+    day = 24 * 3600 * 1_000_000
+    first = int(NOW.timestamp()) * 1_000_000
+    assert [tuple(row) for row in rows] == [
+        ("a@x.org", first, first + day),
+        ("b@x.org", first + day, first + day),
+    ]
+
+
+def test_accounts_know_nothing_of_each_other(town: Town) -> None:
+    other = Town(town.store, "theatre")
+    town.sync([("a@x.org", "1")])
+    town.ended(("a@x.org", Ended.UNSUBSCRIBED))
+    run_id = other.plan([("a@x.org", "1")])
+    assert other.counts(run_id) == {"new": 1}
+    assert other.outbox.open() == []
+
+
+def test_a_list_set_is_recorded_once_whatever_the_order(town: Town) -> None:
+    with town.store.write() as connection:
+        number = list_set_id(connection, ACCOUNT, (B, A, B))
+        assert list_set_id(connection, ACCOUNT, (A, B)) == number
+        assert list_set_id(connection, "theatre", (A, B)) != number
+        assert lists_of_set(connection, number) == (A, B)
+        assert lists_of_set(connection, list_set_id(connection, ACCOUNT, ())) == ()
+
+
+def test_an_empty_chunk_stages_nothing(town: Town) -> None:
+    assert town.counts(town.plan([])) == {}
+    assert Action.NEW in Action
