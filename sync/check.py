@@ -12,9 +12,9 @@ from sync.clock import utc_now
 from sync.contact.mapping import ColumnMapping, map_columns
 from sync.destination import read_destination
 from sync.errors import AccessForbidden, ContactSyncError, ExitCode
+from sync.loading import configured_rules, open_configured
 from sync.run import open_session
 from sync.settings import Settings
-from sync.source.csv_file import open_source
 from sync.state.store import Store
 from sync.stop import Stop
 
@@ -81,16 +81,13 @@ class Check:
         return finding
 
     def _source(self) -> str:
-        source = open_source(self._settings.source)
-        return (
-            f"{source.name}: {source.encoding}, cells separated by {source.delimiter!r}, "
-            f"{len(source.header)} columns"
-        )
+        source = open_configured(self._settings)
+        return f"{source.description}, {len(source.header)} columns"
 
     def _columns(self) -> str:
-        header = open_source(self._settings.source).header
-        self._mapping = map_columns(header, self._settings.mapping, self._settings.lists)
-        mapped = ", ".join(f"{column} → {field}" for field, column in self._mapping.fields)
+        header = open_configured(self._settings).header
+        self._mapping = map_columns(header, configured_rules(self._settings))
+        mapped = ", ".join(f"{field.recipe} → {field.name}" for field in self._mapping.fields)
         unused = ", ".join(self._mapping.unmapped) or "none"
         return f"{mapped}; not used: {unused}"
 

@@ -102,7 +102,7 @@ def read_destination(
     list_ids = catalog.lists(session)
     with store.write() as connection:
         remember_lists(connection, settings.account.name, list_ids)
-    uses_custom_fields = any(name.startswith(_CUSTOM_FIELD) for name, _ in mapping.fields)
+    uses_custom_fields = any(field.name.startswith(_CUSTOM_FIELD) for field in mapping.fields)
     custom_fields = catalog.custom_fields(session) if uses_custom_fields else None
     destination = Destination(settings, mapping, list_ids, custom_fields)
     destination.refuse_missing()
@@ -119,9 +119,9 @@ def remembered_destination(store: Store, settings: Settings, mapping: ColumnMapp
 def missing_custom_fields(mapping: ColumnMapping, names_by_id: dict[str, str]) -> list[str]:
     """The mapped custom fields that the account doesn't have."""
     wanted = [
-        name.removeprefix(_CUSTOM_FIELD)
-        for name, _ in mapping.fields
-        if name.startswith(_CUSTOM_FIELD)
+        field.name.removeprefix(_CUSTOM_FIELD)
+        for field in mapping.fields
+        if field.name.startswith(_CUSTOM_FIELD)
     ]
     return [name for name in wanted if name not in names_by_id.values()]
 

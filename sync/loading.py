@@ -1,39 +1,67 @@
 """From the source's rows to staged contacts and rejects, chunk by chunk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from sync.contact.canonical import fingerprint
 from sync.contact.mapping import ColumnMapping
+from sync.contact.merging import merged_body
+from sync.contact.rules import Rules, rules_of
+from sync.contact.suppression import Suppressed, read_suppressed
 from sync.contact.validation import Severity, check
 from sync.destination import Destination
 from sync.progress import Progress
 from sync.rejections import from_fault, from_problem
 from sync.report.rejects import RejectsFile
 from sync.settings import Settings
-from sync.source.csv_file import CsvSource
+from sync.source import Chunk, ContactSource, open_source, suppressed_lines
 from sync.state import staging
+from sync.state.staging import Merged
 from sync.state.store import Store
 from sync.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read: `rejected` rows are among the `rows`, `warnings` are single cells."""
+    """What was read: `rejected` rows are among the `rows`, `withheld` ones among the rejected.
+
+    `warnings` are single cells.
+    """
 
     rows: int
     rejected: int
+    withheld: int
     warnings: int
+
+
+def open_configured(settings: Settings, *, since: str | None = None) -> ContactSource:
+    """The configured source; `since` reads only what changed since then.
+
+    Raises SourceError or ConfigurationError.
+    """
+    return open_source(settings.source, settings.source_password, since=since)
+
+
+def configured_rules(settings: Settings) -> Rules:
+    """The rules of a run, with the addresses that are never sent; raises SourceError."""
+    lines = suppressed_lines(settings.suppression, settings.source, settings.source_password)
+    suppressed = Suppressed()
+    for origin, some in lines:
+        suppressed = suppressed.with_others(read_suppressed(some, origin))
+    return rules_of(settings, suppressed)
 
 
 def load(
     run_id: int,
-    source: CsvSource,
+    source: ContactSource,
     mapping: ColumnMapping,
+    rules: Rules,
     destination: Destination,
     rejects: RejectsFile,
     *,
-    settings: Settings,
     store: Store,
     progress: Progress,
     stop: Stop,
@@ -42,10 +70,10 @@ def load(
 
     Raises SourceError, StateError or StopRequested.
     """
-    rows = rejected = warnings = 0
+    rows = rejected = withheld = warnings = 0
     for chunk in source.chunks():
         stop.check()
-        checked = check(chunk, mapping, settings.mapping, settings.lists)
+        checked = check(chunk, mapping, rules)
         with store.write() as connection:
             names = _list_names(checked.contacts)
             staging.stage(
@@ -58,13 +86,28 @@ def load(
         for fault in chunk.faults:
             rejects.add(from_fault(fault))
         for problem in checked.problems:
-            rejects.add(from_problem(problem))
+            rejects.add(from_problem(problem, _key(chunk, rules.key_column, problem.row)))
             warnings += problem.severity is Severity.WARNING
         read = len(chunk.rows) + len(chunk.faults)
         rows += read
         rejected += read - len(checked.contacts)
+        withheld += checked.withheld
         progress.advance(read)
-    return Loaded(rows, rejected, warnings)
+    return Loaded(rows, rejected, withheld, warnings)
+
+
+def merge_bodies(bodies: Sequence[str]) -> Merged:
+    """One contact of the rows of an address."""
+    body = merged_body(bodies)
+    encoded = body.encode()
+    return Merged(body, len(encoded), fingerprint(encoded))
+
+
+def _key(chunk: Chunk, column: str | None, row: int) -> str:
+    """What the company calls the row, when the configuration names the column."""
+    if column is None:
+        return ""
+    return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])
 
 
 def _list_names(contacts: pd.DataFrame) -> list[str | None]:

@@ -37,6 +37,7 @@ class Recording:
     batches: int = 0
     payload_bytes: int = 0
     offline: bool = False
+    partial: bool = False
     record: RunRecord | None = None
 
     @property
@@ -121,6 +122,7 @@ def _end(
         report=report,
         rejects=rejects.path if rejects.reasons else None,
         now=clock(),
+        partial=recording.partial,
     )
     history = runs.last(_HISTORY)
     recording.record = history[0]

@@ -4,9 +4,9 @@ Nothing is sent before the guard has passed, and only what is confirmed is taken
 the next run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta
 
 import structlog
@@ -19,21 +19,23 @@ from sync.api.session import ApiSession, TokenSource
 from sync.auth.vault import Vault
 from sync.clock import Clock, utc_now
 from sync.contact.mapping import ColumnMapping, map_columns
+from sync.contact.rules import Rules
 from sync.delivery import Delivered, Delivery
 from sync.destination import Destination, read_destination, remembered_destination
 from sync.errors import AuthorizationNeeded
-from sync.loading import load
+from sync.incremental import Reading, begin_reading, remember_reading
+from sync.loading import configured_rules, load, merge_bodies, open_configured
 from sync.observe import observe, observe_changed
 from sync.progress import Progress, Silent
 from sync.readback import ReadBack
 from sync.recording import Recording, recorded
 from sync.rejections import from_duplicate, from_opt_out, from_refusal
 from sync.settings import Settings
-from sync.source.csv_file import CsvSource, open_source
+from sync.source import ContactSource, Place
 from sync.state import audience, staging
 from sync.state.outbox import BatchPlan, Outbox
 from sync.state.runs import Runs
-from sync.state.staging import Action
+from sync.state.staging import Action, Keep
 from sync.state.store import Store
 from sync.stop import Stop
 
@@ -66,6 +68,9 @@ class Run:
         self._clock = clock
         self._account = settings.account.name
         self._outbox = Outbox(store, self._account)
+        self._rules = Rules(settings.consent)
+        self._place: Callable[[int], Place] = lambda row: Place("", row)
+        self._may_have_sms = False
 
     def sync(self, *, wait: timedelta = _NO_WAIT) -> Recording:
         """Bring the source into the account; raises a ContactSyncError, which is recorded."""
@@ -74,7 +79,8 @@ class Run:
             self._api(self._vault, recording) as session,
         ):
             self._resume(recording, session)
-            source, mapping = self._look_at_source(recording)
+            reading = begin_reading(self._settings, self._store, self._clock())
+            source, mapping = self._look_at_source(recording, reading)
             self._authenticate()
             destination = read_destination(session, self._store, self._settings, mapping)
             self._load(recording, source, mapping, destination)
@@ -84,6 +90,7 @@ class Run:
             destination.create_missing(session, self._store)
             self._record_batches(recording)
             self._send_and_confirm(recording, session, destination.custom_field_names)
+            remember_reading(self._settings, self._store, reading, source)
         return recording
 
     def dry_run(self, *, wait: timedelta = _NO_WAIT) -> Recording:
@@ -97,7 +104,8 @@ class Run:
             self._api(token, recording) as session,
         ):
             self._discard_staged()
-            source, mapping = self._look_at_source(recording)
+            reading = begin_reading(self._settings, self._store, self._clock())
+            source, mapping = self._look_at_source(recording, reading)
             destination = self._destination_without_refresh(recording, session, mapping)
             self._load(recording, source, mapping, destination)
             self._plan(recording, None if recording.offline else session)
@@ -147,12 +155,18 @@ class Run:
                 self._note_refused(recording, delivery.result)
         self._discard_staged()
 
-    def _look_at_source(self, recording: Recording) -> tuple[CsvSource, ColumnMapping]:
-        source = open_source(self._settings.source)
-        recording.source = (
-            f"{source.name} ({source.encoding}, cells separated by {source.delimiter!r})"
-        )
-        return source, map_columns(source.header, self._settings.mapping, self._settings.lists)
+    def _look_at_source(
+        self, recording: Recording, reading: Reading
+    ) -> tuple[ContactSource, ColumnMapping]:
+        self._rules = configured_rules(self._settings)
+        source = open_configured(self._settings, since=reading.since)
+        recording.source = source.description
+        recording.partial = reading.since is not None
+        recording.rejects.place = lambda row: astuple(source.place(row))
+        self._place = source.place
+        mapping = map_columns(source.header, self._rules)
+        self._may_have_sms = mapping.has_sms
+        return source, mapping
 
     def _authenticate(self) -> None:
         self._progress.step("Authenticating")
@@ -161,7 +175,7 @@ class Run:
     def _load(
         self,
         recording: Recording,
-        source: CsvSource,
+        source: ContactSource,
         mapping: ColumnMapping,
         destination: Destination,
     ) -> None:
@@ -170,9 +184,9 @@ class Run:
             recording.run_id,
             source,
             mapping,
+            self._rules,
             destination,
             recording.rejects,
-            settings=self._settings,
             store=self._store,
             progress=self._progress,
             stop=self._stop,
@@ -181,6 +195,7 @@ class Run:
             recording.counts,
             rows_read=loaded.rows,
             rejected=loaded.rejected,
+            withheld=loaded.withheld,
             warnings=loaded.warnings,
         )
         if not recording.offline:
@@ -195,7 +210,8 @@ class Run:
         self._progress.step("Comparing")
         run_id = recording.run_id
         with self._store.write() as connection:
-            duplicates = staging.drop_duplicates(connection, run_id)
+            keep = Keep(self._settings.duplicates.keep)
+            duplicates = staging.drop_duplicates(connection, run_id, keep, merge_bodies)
             staging.compare(connection, self._account, run_id)
         if session is not None and observe_changed(
             session, self._store, self._account, run_id, self._clock()
@@ -204,11 +220,13 @@ class Run:
                 staging.compare(connection, self._account, run_id)
         with self._store.write() as connection:
             actions = staging.counts(connection, run_id)
-            gone = staging.gone(connection, self._account, run_id)
+            # A partial read can't tell who is gone from the source.
+            gone = 0 if recording.partial else staging.gone(connection, self._account, run_id)
             left_out = staging.opted_out(connection, self._account, run_id)
             batches = self._batches(connection, run_id)
         for duplicate in duplicates:
-            recording.rejects.add(from_duplicate(duplicate))
+            winner = self._place(duplicate.winner)
+            recording.rejects.add(from_duplicate(duplicate, keep, winner))
         for row in left_out:
             recording.rejects.add(from_opt_out(row))
         recording.batches = len(batches)
@@ -225,9 +243,14 @@ class Run:
         )
 
     def _guard(self, recording: Recording) -> None:
+        if recording.partial and not recording.counts.valid:
+            return  # nothing changed in the source
         with self._store.read() as connection:
             known = audience.size(connection, self._account)
-        last = Runs(self._store, self._account).last_synced()
+        # A partial read has not seen the whole source, so its size says nothing.
+        last = None
+        if not recording.partial:
+            last = Runs(self._store, self._account).last_synced(whole=True)
         plan.guard(
             recording.counts,
             known=known,
@@ -244,7 +267,7 @@ class Run:
     def _batches(self, connection: Connection, run_id: int) -> list[BatchPlan]:
         list_ids = staging.lists_to_send(connection, run_id)
         rows = staging.to_send(connection, run_id)
-        return list(plan.batches(rows, list_ids, self._settings.api))
+        return list(plan.batches(rows, list_ids, self._settings.api, sms=self._may_have_sms))
 
     def _send_and_confirm(
         self, recording: Recording, session: ApiSession, custom_field_names: dict[str, str]

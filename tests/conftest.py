@@ -72,6 +72,7 @@ def settings_for(tmp_path: Path) -> SettingsFor:
             "oauth": oauth,
             "api": api,
             "source": {"path": tmp_path / "contacts.csv"},
+            "consent": {"all_rows_have_consent": True},
             "lists": {"names": ["Customers"]},
             "state": {"directory": tmp_path / "state", "url": state_url},
             "report": {"directory": tmp_path / "reports"},

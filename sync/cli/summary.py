@@ -11,7 +11,11 @@ def show_summary(recording: Recording) -> None:
     """Print what became of each row, why, and where to read more."""
     counts = recording.counts
     say()
-    output.print(_rows_table(counts, recording.source, sent=not recording.dry_run))
+    output.print(
+        _rows_table(
+            counts, recording.source, sent=not recording.dry_run, partial=recording.partial
+        )
+    )
     if not counts.balanced:
         say("The counts do not add up: this is a fault in contact-sync, please report it.", "red")
     if recording.rejects.reasons:
@@ -35,7 +39,7 @@ def show_summary(recording: Recording) -> None:
         say(f"Report:  {recording.record.report}")
 
 
-def _rows_table(counts: Counts, source: str, *, sent: bool) -> Table:
+def _rows_table(counts: Counts, source: str, *, sent: bool, partial: bool) -> Table:
     table = Table(title=source, title_justify="left", show_header=False)
     table.add_column("what")
     table.add_column("count", justify="right")
@@ -43,13 +47,16 @@ def _rows_table(counts: Counts, source: str, *, sent: bool) -> Table:
     table.add_row("= new", f"{counts.new:,}")
     table.add_row("+ changed", f"{counts.changed:,}")
     table.add_row("+ unchanged", f"{counts.unchanged:,}")
-    of_these = f" ({counts.opted_out:,} opted out)" if counts.opted_out else ""
+    parts = ((counts.opted_out, "opted out"), (counts.withheld, "not allowed to be sent"))
+    told = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    of_these = f" ({told})" if told else ""
     table.add_row(f"+ rejected{of_these}", f"{counts.rejected:,}")
     table.add_row("+ duplicates", f"{counts.duplicates:,}", end_section=True)
     if sent:
         table.add_row("confirmed by Constant Contact", f"{counts.confirmed:,}")
         table.add_row("refused by Constant Contact", f"{counts.refused:,}")
-    table.add_row("no longer in the source, kept there", f"{counts.gone:,}")
+    if not partial:
+        table.add_row("no longer in the source, kept there", f"{counts.gone:,}")
     table.add_row("API requests", f"{counts.requests:,}")
     return table
 

@@ -6,7 +6,6 @@ to clear a field by an empty string), nothing is escaped that need not be, and t
 """
 
 from collections.abc import Mapping
-from functools import reduce
 from hashlib import blake2b
 
 import numpy as np
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.contact.fields import BIRTHDAY_DAY, BIRTHDAY_MONTH, canonical_position
-from sync.contact.text import literal, raw_bytes
+from sync.contact.text import joined, literal, raw_bytes
 
 FINGERPRINT_BYTES = 16
 
@@ -30,30 +29,18 @@ def canonical_bodies(columns: Mapping[str, pa.Array]) -> pa.Array:
             birthday_day hold the digits of whole numbers.
     """
     names = sorted(columns, key=canonical_position)
-    members = _with_a_value_in_each_row([_members(name, columns[name]) for name in names])
-    inner = pc.binary_join_element_wise(*members, literal(","), null_handling="skip")
+    inner = pc.fill_null(joined([_members(name, columns[name]) for name in names], ","), "")
     return pc.binary_join_element_wise(literal("{"), inner, literal("}"), literal(""))
 
 
 def fingerprints(bodies: pa.Array) -> list[bytes]:
     """BLAKE2b-128 of each body's UTF-8 bytes."""
-    return [
-        blake2b(body, digest_size=FINGERPRINT_BYTES).digest()
-        for body in pc.cast(bodies, pa.large_binary()).to_pylist()
-    ]
+    return [fingerprint(body) for body in pc.cast(bodies, pa.large_binary()).to_pylist()]
 
 
-def _with_a_value_in_each_row(members: list[pa.Array]) -> list[pa.Array]:
-    """The members, with an empty text before them in rows that have none at all.
-
-    Arrow (26.0) leaves out rows that are null in every column when it joins with
-    null_handling="skip", so that all later rows would move up; tests/unit/contact/test_canonical.py
-    would tell.
-    """
-    if any(column.null_count == 0 for column in members):
-        return members
-    bare = reduce(pc.and_, map(pc.is_null, members))
-    return [pc.if_else(bare, literal(""), None), *members]
+def fingerprint(body: bytes) -> bytes:
+    """BLAKE2b-128 of one body."""
+    return blake2b(body, digest_size=FINGERPRINT_BYTES).digest()
 
 
 def _members(name: str, column: pa.Array) -> pa.Array:

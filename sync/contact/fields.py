@@ -8,6 +8,9 @@ stated otherwise. Three traps of it are settled here:
   while the vendor's own clients write `home_country`. That key is refused here and so is a mixture
   of both families: who wants the home country maps the plain family.
 - `phone` is stored with kind `other`, as `other_phone` is: only one of them can be mapped.
+- `sms_number` takes a US number only, and text messages need a consent of their own: a number goes
+  only together with the `sms_consent_date` of the same row, and then the whole import says
+  `sms_permission_to_send: explicit` (the import's description).
 - Phone numbers may have 50 characters in the import, but the contact resource (`PhoneNumber`) that
   stores them takes 25. The smaller one holds; a number is never cut, since it would be a wrong one.
 """
@@ -22,8 +25,13 @@ class Kind(Enum):
     ADDRESS = auto()
     TEXT = auto()
     PHONE = auto()
+    SMS = auto()
     DATE = auto()
     NUMBER = auto()
+    AMOUNT = auto()
+    BOOLEAN = auto()
+    STATE = auto()
+    COUNTRY = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +53,20 @@ MAX_CUSTOM_FIELDS = 25
 CUSTOM_FIELD_LONGEST = 255
 CUSTOM_FIELD_NAME_LONGEST = 50  # the contract's CustomField: name
 
+SMS_NUMBER = "sms_number"
+SMS_CONSENT_DATE = "sms_consent_date"
+
 MAX_PHONES = 3  # the import's description: "up to 3 phone numbers"; addresses can't be more here
 
 _PARTS = {"street": 255, "street2": 255, "city": 50, "state": 50, "zip": 50, "country": 50}
 PLAIN_ADDRESS = tuple(_PARTS)
 HOME_ADDRESS = tuple(f"home_{part}" for part in _PARTS if part != "country")
+
+
+def _part(prefix: str, part: str) -> Field:
+    kinds = {"state": Kind.STATE, "country": Kind.COUNTRY}
+    return Field(prefix + part, kinds.get(part, Kind.TEXT), _PARTS[part])
+
 
 _ORDER = (
     Field(EMAIL, Kind.ADDRESS, 50),  # 80 elsewhere in the API
@@ -64,13 +81,11 @@ _ORDER = (
         Field(name, Kind.PHONE, 25)
         for name in ("phone", "home_phone", "work_phone", "mobile_phone", "other_phone")
     ),
-    *(Field(name, Kind.TEXT, longest) for name, longest in _PARTS.items()),
-    *(Field(name, Kind.TEXT, _PARTS[name.removeprefix("home_")]) for name in HOME_ADDRESS),
-    *(
-        Field(f"{kind}_{part}", Kind.TEXT, longest)
-        for kind in ("work", "other")
-        for part, longest in _PARTS.items()
-    ),
+    *(_part("", part) for part in _PARTS),
+    *(_part("home_", name.removeprefix("home_")) for name in HOME_ADDRESS),
+    *(_part(prefix, part) for prefix in ("work_", "other_") for part in _PARTS),
+    Field(SMS_NUMBER, Kind.SMS, 16),
+    Field(SMS_CONSENT_DATE, Kind.DATE, 16),
 )
 
 FIELDS = {field.name: field for field in _ORDER}
@@ -80,13 +95,9 @@ _HOME_COUNTRY = (
     "the API's own texts disagree on how it is spelled; map street, street2, city, state, zip and "
     "country instead, which are the home address too"
 )
-_SMS = "text messages need a consent of their own, which contact-sync can't prove yet"
-
 REFUSED = {
     "home_country": _HOME_COUNTRY,
     "home country": _HOME_COUNTRY,
-    "sms_number": _SMS,
-    "sms_consent_date": _SMS,
 }
 """Names that the import knows and that can't be mapped, with the reason."""
 
@@ -105,10 +116,19 @@ _POSITIONS = {name: position for position, name in enumerate(FIELDS)}
 _POSITIONS[BIRTHDAY] = _POSITIONS[BIRTHDAY_MONTH]
 
 
-def field_of(name: str) -> Field:
-    """The field of this name, custom fields too."""
+_CUSTOM_KINDS = {
+    "date": Kind.DATE,
+    "number": Kind.AMOUNT,
+    "currency": Kind.AMOUNT,
+    "boolean": Kind.BOOLEAN,
+}
+
+
+def field_of(name: str, custom_type: str = "string") -> Field:
+    """The field of this name; a custom one by its type, which is a text's where not known."""
     if name.startswith(CUSTOM_PREFIX):
-        return Field(name, Kind.TEXT, CUSTOM_FIELD_LONGEST)
+        kind = _CUSTOM_KINDS.get(custom_type, Kind.TEXT)
+        return Field(name, kind, CUSTOM_FIELD_LONGEST)
     return FIELDS[name]
 
 

@@ -1,7 +1,7 @@
 """What is wrong with cells: found column-wise, told row by row."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -16,7 +16,13 @@ class Severity(StrEnum):
     """Whether the contact goes nevertheless."""
 
     REJECT = "rejected"
+    WITHHELD = "withheld"  # nothing is wrong with the row, but the company doesn't allow it
     WARNING = "warning"
+
+    @property
+    def ends_row(self) -> bool:
+        """Whether the row does not become a contact."""
+        return self is not Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +49,37 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The same problem in some cells of one column; `reason` may differ by cell."""
+    """The same problem in some cells of one column; `reason` may differ by cell.
+
+    `values` are the cells' texts, where they are not those of the column any more.
+    """
 
     severity: Severity
     field: str
     code: str
     reason: str | Sequence[str]
     positions: Positions
+    values: Sequence[str] | None = None
+
+    def only(self, mask: Mask) -> "Finding":
+        """The same in those cells only whose rows the mask has."""
+        kept = np.flatnonzero(mask[self.positions]).tolist()
+        if len(kept) == len(self.positions):
+            return self
+        reason = self.reason
+        return replace(
+            self,
+            reason=reason if isinstance(reason, str) else [reason[at] for at in kept],
+            positions=self.positions[kept],
+            values=None if self.values is None else [self.values[at] for at in kept],
+        )
 
 
 def rejected(findings: Iterable[Finding], count: int) -> Mask:
     """Which rows can't become contacts."""
     mask = np.zeros(count, np.bool_)
     for finding in findings:
-        if finding.severity is Severity.REJECT:
+        if finding.severity.ends_row:
             mask[finding.positions] = True
     return mask
 
@@ -75,12 +98,19 @@ def told(
             row=int(rows[position]),
             email=emails[position].as_py() or (cells[EMAIL][position].as_py() or "").strip(),
             field=finding.field,
-            value=cells[finding.field][position].as_py() or "",
+            value=_value(finding, index, cells),
             code=finding.code,
             reason=finding.reason if isinstance(finding.reason, str) else finding.reason[index],
         )
         for finding in findings
         for index, position in enumerate(finding.positions.tolist())
-        if finding.severity is Severity.REJECT or not rejects[position]
+        if finding.severity.ends_row or not rejects[position]
     ]
     return tuple(sorted(problems, key=lambda problem: problem.row))
+
+
+def _value(finding: Finding, index: int, cells: dict[str, pa.Array]) -> str:
+    if finding.values is not None:
+        return finding.values[index]
+    value: str | None = cells[finding.field][int(finding.positions[index])].as_py()
+    return value or ""

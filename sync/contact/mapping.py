@@ -16,11 +16,40 @@ from sync.contact.fields import (
     FIELDS,
     MAX_CUSTOM_FIELDS,
     REFUSED,
+    SMS_CONSENT_DATE,
+    SMS_NUMBER,
+    Field,
     canonical_position,
+    field_of,
 )
 from sync.contact.header_names import well_known_field
+from sync.contact.rules import Rules
 from sync.errors import ConfigurationError, SourceError
-from sync.settings.options import FieldMapping, Lists
+from sync.settings.mapping import CustomRecipe, FieldMapping, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class MappedField:
+    """A contact field and what fills it.
+
+    Attributes:
+        name: One of the import's fields, `birthday` (a whole date), or `cf:` and a custom field's
+            name.
+        recipe: What fills it.
+    """
+
+    name: str
+    recipe: Recipe
+
+    @property
+    def custom_type(self) -> str:
+        """The type of a custom field in Constant Contact."""
+        return self.recipe.type if isinstance(self.recipe, CustomRecipe) else "string"
+
+    @property
+    def field(self) -> Field:
+        """What the import accepts."""
+        return field_of(self.name, self.custom_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +57,20 @@ class ColumnMapping:
     """What is read from the source.
 
     Attributes:
-        fields: Pairs of contact field and source column, in canonical order; the field is one of
-            the import's, `birthday` (a whole date), or `cf:` and a custom field's name.
-        list_column: The column that names a further list of each contact.
+        fields: In canonical order.
         unmapped: The source's columns that are not used.
     """
 
-    fields: tuple[tuple[str, str], ...]
-    list_column: str | None
+    fields: tuple[MappedField, ...]
     unmapped: tuple[str, ...]
 
+    @property
+    def has_sms(self) -> bool:
+        """Whether contacts may carry a number for text messages."""
+        return any(mapped.name == SMS_NUMBER for mapped in self.fields)
 
-def map_columns(header: Sequence[str], mapping: FieldMapping, lists: Lists) -> ColumnMapping:
+
+def map_columns(header: Sequence[str], rules: Rules) -> ColumnMapping:
     """Decide what is read from a source with this header.
 
     What the configuration names goes first; then, if it allows that, columns with well-known names
@@ -47,24 +78,28 @@ def map_columns(header: Sequence[str], mapping: FieldMapping, lists: Lists) -> C
 
     Raises:
         ConfigurationError: a field that the API doesn't know or that can't be mapped, fields that
-            exclude each other, too many custom fields, or a date format that can't be read.
+            exclude each other, too many custom fields, a date format that can't be read, or
+            nobody said who agreed to be written to.
         SourceError: a mapped column is missing or there twice, or none holds e-mail addresses.
     """
+    mapping = rules.mapping
     _refuse_impossible(mapping)
-    fields = dict(mapping.columns)
-    fields |= {CUSTOM_PREFIX + name: column for name, column in mapping.custom_fields.items()}
+    fields: dict[str, Recipe] = dict(mapping.columns)
+    fields |= {CUSTOM_PREFIX + name: recipe for name, recipe in mapping.custom_fields.items()}
     if mapping.auto:
-        fields = _with_well_known(header, fields)
+        fields = _with_well_known(header, fields, mapping.ignore)
     if EMAIL not in fields:
         raise SourceError(
             "The source has no column that is known to hold e-mail addresses; name it under "
             f'[mapping.columns]: email = "…". Its columns are: {_listed(header)}.'
         )
-    wanted = [*fields.values(), *filter(None, [lists.column])]
+    rules.refuse_without_consent()
+    read = [column for recipe in fields.values() for column in recipe.columns]
+    wanted = list(dict.fromkeys([*read, *rules.further_columns]))
     _refuse_missing(header, wanted)
+    names = sorted(fields, key=canonical_position)
     return ColumnMapping(
-        fields=tuple(sorted(fields.items(), key=lambda pair: canonical_position(pair[0]))),
-        list_column=lists.column,
+        fields=tuple(MappedField(name, fields[name]) for name in names),
         unmapped=tuple(column for column in header if column not in wanted),
     )
 
@@ -77,11 +112,14 @@ def _refuse_impossible(mapping: FieldMapping) -> None:
             f"{half} is mapped alone; a birthday needs its month and its day"
             for half in _lone_halves(mapping.columns)
         ),
+        *_lone_sms(mapping.columns),
         *_custom_field_problems(mapping.custom_fields),
     ]
     if problems:
         raise ConfigurationError("The mapping of columns can't be used:", tuple(problems))
     compiled(mapping.date_formats)
+    for recipe in (*mapping.columns.values(), *mapping.custom_fields.values()):
+        compiled(recipe.date_formats)
 
 
 def _unknown_fields(names: Iterable[str]) -> Iterator[str]:
@@ -110,6 +148,14 @@ def _lone_halves(names: Iterable[str]) -> set[str]:
     return halves if len(halves) == 1 else set()
 
 
+def _lone_sms(names: Iterable[str]) -> Iterator[str]:
+    if len({SMS_NUMBER, SMS_CONSENT_DATE}.intersection(names)) == 1:
+        yield (
+            f"{SMS_NUMBER} and {SMS_CONSENT_DATE} belong together: text messages are only for "
+            "people who agreed to them on a known day"
+        )
+
+
 def _custom_field_problems(names: Iterable[str]) -> Iterator[str]:
     names = list(names)
     if len(names) > MAX_CUSTOM_FIELDS:
@@ -125,22 +171,25 @@ def _custom_field_problems(names: Iterable[str]) -> Iterator[str]:
             )
 
 
-def _with_well_known(header: Sequence[str], fields: dict[str, str]) -> dict[str, str]:
+def _with_well_known(
+    header: Sequence[str], fields: dict[str, Recipe], ignore: Sequence[str]
+) -> dict[str, Recipe]:
     """Add the columns whose names speak for themselves, where nothing speaks against it."""
     found = dict(fields)
+    used = {column for recipe in fields.values() for column in recipe.columns}
     for column in header:
         field = well_known_field(column)
-        if field is None or field in found or column in fields.values():
+        if field is None or field in found or column in used or column in ignore:
             continue
         if not any(_clashes([*found, field])):
-            found[field] = column
+            found[field] = Recipe(column=column)
     for half in _lone_halves(found):
         del found[half]
     return found
 
 
 def _refuse_missing(header: Sequence[str], wanted: Sequence[str]) -> None:
-    missing = [column for column in dict.fromkeys(wanted) if column not in header]
+    missing = [column for column in wanted if column not in header]
     if missing:
         near = difflib.get_close_matches(missing[0], header, n=1)
         raise SourceError(

@@ -1,5 +1,6 @@
 """Rows of the source become contacts, or rejects with their reasons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,25 +17,41 @@ from sync.contact.fields import (
     BIRTHDAY_DAY,
     BIRTHDAY_MONTH,
     EMAIL,
+    FIELDS,
     PHONES,
+    SMS_CONSENT_DATE,
+    SMS_NUMBER,
     Kind,
     field_of,
 )
 from sync.contact.findings import Finding, Problem, Severity, rejected, told
-from sync.contact.mapping import ColumnMapping
-from sync.contact.text import text_column, tidy
+from sync.contact.mapping import ColumnMapping, MappedField
+from sync.contact.precedence import precedences
+from sync.contact.recipes import cook
+from sync.contact.regions import with_countries, with_states
+from sync.contact.rules import Rules
+from sync.contact.text import as_mask, text_column, tidy
 from sync.contact.values import (
-    Birthdays,
+    Findings,
+    check_amount,
     check_birthday,
     check_birthday_parts,
+    check_boolean,
     check_date,
     check_phone,
+    check_sms,
     check_text,
     limit_phones,
 )
 from sync.settings.options import FieldMapping, Lists
 
 __all__ = ["Checked", "Problem", "Rows", "Severity", "check"]
+
+_REGIONS = frozenset(
+    name for name, field in FIELDS.items() if field.kind in {Kind.STATE, Kind.COUNTRY}
+)
+# Fields that are checked together with another one.
+_BY_PAIRS = frozenset({BIRTHDAY, BIRTHDAY_MONTH, BIRTHDAY_DAY, SMS_NUMBER, SMS_CONSENT_DATE})
 
 
 class Rows(Protocol):
@@ -49,36 +66,45 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of the rows: each is in `contacts`, or has problems of severity REJECT.
+    """What became of the rows: each is in `contacts`, or has a problem that ends it.
 
     Attributes:
         contacts: The columns are `row` (the row's number), `email` (the normal form that keys the
             contact), `body` (its canonical JSON), `size` (the body's encoded bytes), `fingerprint`
-            (16 bytes) and `list_name` (the list that the row names, or missing).
-        problems: Rejects and warnings in the order of the rows.
+            (16 bytes), `list_name` (the list that the row names, or missing) and `precedence`
+            (what sorts rows of one address by age, or missing).
+        problems: Rejects, withheld rows and warnings in the order of the rows.
+        withheld: How many rows the company itself doesn't allow to be sent.
     """
 
     contacts: pd.DataFrame
     problems: tuple[Problem, ...]
+    withheld: int
 
 
-def check(chunk: Rows, mapping: ColumnMapping, rules: FieldMapping, lists: Lists) -> Checked:
+def check(chunk: Rows, mapping: ColumnMapping, rules: Rules) -> Checked:
     """Tidy and validate the mapped columns and write each row's contact.
 
     Whatever text the cells hold, nothing is raised and no row is lost. A bad value of an optional
-    field is left out with a warning; without a usable address a row is rejected.
+    field is left out with a warning; without a usable address a row is rejected. What the company
+    doesn't allow is withheld, and nothing else is told of it.
     """
     rows = np.asarray(chunk.rows, dtype=np.int64)
-    cells = {field: text_column(chunk.frame[column]) for field, column in mapping.fields}
-    columns, findings = _check_columns(cells, rules)
-    rejects = rejected(findings, len(rows))
-    problems = told(findings, rejects, rows, columns[EMAIL], cells) if findings else ()
-    list_names = _list_names(chunk.frame, lists)
-    if rejects.any():
-        kept = pa.array(~rejects)
-        rows = rows[~rejects]
+    cells, columns, findings = _check_fields(mapping.fields, chunk.frame, rules.mapping)
+    withheld = _withheld(chunk.frame, columns[EMAIL], rules)
+    if withheld:
+        cells |= {finding.field: columns[EMAIL] for finding in withheld if finding.field != EMAIL}
+        allowed = ~rejected(withheld, len(rows))
+        findings = (*withheld, *(finding.only(allowed) for finding in findings))
+    ended = rejected(findings, len(rows))
+    problems = told(findings, ended, rows, columns[EMAIL], cells) if findings else ()
+    list_names = _list_names(chunk.frame, rules.lists)
+    precedence = precedences(chunk.frame, rules.duplicates, rules.mapping.date_formats)
+    if ended.any():
+        kept = pa.array(~ended)
+        rows = rows[~ended]
         columns = {field: column.filter(kept) for field, column in columns.items()}
-        list_names = list_names.filter(kept)
+        list_names, precedence = list_names.filter(kept), precedence.filter(kept)
     bodies = canonical_bodies(columns)
     contacts = pd.DataFrame(
         {
@@ -88,45 +114,116 @@ def check(chunk: Rows, mapping: ColumnMapping, rules: FieldMapping, lists: Lists
             "size": pc.binary_length(bodies).to_numpy(zero_copy_only=False).astype(np.int64),
             "fingerprint": pd.Series(fingerprints(bodies), dtype=object),
             "list_name": _series(list_names),
+            "precedence": _series(precedence),
         }
     )
-    return Checked(contacts, problems)
+    return Checked(contacts, problems, sum(len(finding.positions) for finding in withheld))
 
 
-def _check_columns(
-    cells: dict[str, pa.Array], rules: FieldMapping
-) -> tuple[dict[str, pa.Array], tuple[Finding, ...]]:
-    """The import's fields as columns, null where a contact goes without, and what was wrong."""
+def _withheld(frame: pd.DataFrame, emails: pa.Array, rules: Rules) -> tuple[Finding, ...]:
+    """The rows without consent, and of the others those on the list of who is never sent."""
+    findings = []
+    allowed = np.ones(len(frame), np.bool_)
+    if rules.consent.column is not None:
+        answers = tidy(text_column(frame[rules.consent.column]))
+        values = pa.array([value.strip().casefold() for value in rules.consent.values])
+        folded = pc.cast(pc.utf8_lower(answers), pa.large_string())
+        allowed = as_mask(pc.is_in(folded, value_set=pc.cast(values, pa.large_string())))
+        refused = np.flatnonzero(~allowed)
+        if len(refused):
+            reason = f"The column “{rules.consent.column}” does not say that the person agreed."
+            told_values = pc.fill_null(answers.take(pa.array(refused)), "").to_pylist()
+            findings.append(
+                Finding(Severity.WITHHELD, "", "no_consent", reason, refused, told_values)
+            )
+    suppressed = np.flatnonzero(allowed & rules.suppressed.holds(emails))
+    if len(suppressed):
+        reason = "The address, or its domain, is on the list of those who are never sent."
+        findings.append(Finding(Severity.WITHHELD, EMAIL, "suppressed", reason, suppressed))
+    return tuple(findings)
+
+
+def _check_fields(
+    mapped: Sequence[MappedField], frame: pd.DataFrame, rules: FieldMapping
+) -> tuple[dict[str, pa.Array], dict[str, pa.Array], Findings]:
+    """The cells, the import's fields, null where a contact goes without, and what was wrong."""
+    cells: dict[str, pa.Array] = {}
     columns: dict[str, pa.Array] = {}
-    findings: tuple[Finding, ...] = ()
-    for name, raw in cells.items():
-        if name in {BIRTHDAY, BIRTHDAY_MONTH, BIRTHDAY_DAY}:
-            continue
-        field = field_of(name)
-        match field.kind:
-            case Kind.ADDRESS:
-                columns[name], found = check_addresses(raw)
-            case Kind.PHONE:
-                columns[name], found = check_phone(field, raw, rules.too_long)
-            case Kind.DATE:
-                columns[name], found = check_date(field, raw, rules.date_formats)
-            case _:
-                columns[name], found = check_text(field, raw, rules.too_long)
+    findings: Findings = ()
+    formats: dict[str, tuple[str, ...]] = {}
+    for each in mapped:
+        cells[each.name], found = cook(each.name, each.recipe, frame, rules.date_formats)
+        formats[each.name] = _formats(each, rules)
         findings += found
+        if each.name not in _BY_PAIRS:
+            columns[each.name], found = _check_one(each, cells[each.name], rules)
+            findings += found
+    _name_regions(columns, rules)
     phones, found = limit_phones({name: columns[name] for name in PHONES if name in columns})
-    birthdays = _birthdays(cells, rules)
-    if birthdays:
-        columns |= {BIRTHDAY_MONTH: birthdays.month, BIRTHDAY_DAY: birthdays.day}
-        found += birthdays.findings
-    return columns | phones, findings + found
+    birthdays, more_found = _birthdays(cells, formats)
+    sms, sms_found = _sms(cells, formats)
+    return cells, columns | phones | birthdays | sms, findings + found + more_found + sms_found
 
 
-def _birthdays(cells: dict[str, pa.Array], rules: FieldMapping) -> Birthdays | None:
+def _check_one(
+    mapped: MappedField, cells: pa.Array, rules: FieldMapping
+) -> tuple[pa.Array, Findings]:
+    field = mapped.field
+    match field.kind:
+        case Kind.ADDRESS:
+            return check_addresses(cells)
+        case Kind.PHONE:
+            return check_phone(field, cells, rules.too_long, rules.phone_region, rules.phone_format)
+        case Kind.DATE:
+            return check_date(field, cells, _formats(mapped, rules))
+        case Kind.AMOUNT:
+            return check_amount(field, cells)
+        case Kind.BOOLEAN:
+            return check_boolean(field, cells)
+        case _:
+            return check_text(field, cells, rules.too_long)
+
+
+def _formats(mapped: MappedField, rules: FieldMapping) -> tuple[str, ...]:
+    """How the cells' dates are written: as the recipe wrote them, as it says, or as usual."""
+    recipe = mapped.recipe
+    if recipe.date_as is not None:
+        return (recipe.date_as,)
+    return recipe.date_formats or rules.date_formats
+
+
+def _name_regions(columns: dict[str, pa.Array], rules: FieldMapping) -> None:
+    for name in [name for name in columns if name in _REGIONS]:
+        if field_of(name).kind is Kind.STATE:
+            country = columns.get(name.replace("state", "country"), columns.get("country"))
+            columns[name] = with_states(columns[name], rules.states, country)
+        else:
+            columns[name] = with_countries(columns[name], rules.countries)
+
+
+def _birthdays(
+    cells: dict[str, pa.Array], formats: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, pa.Array], Findings]:
     if BIRTHDAY in cells:
-        return check_birthday(cells[BIRTHDAY], rules.date_formats)
-    if BIRTHDAY_MONTH in cells and BIRTHDAY_DAY in cells:
-        return check_birthday_parts(cells[BIRTHDAY_MONTH], cells[BIRTHDAY_DAY])
-    return None
+        found = check_birthday(cells[BIRTHDAY], formats[BIRTHDAY])
+    elif BIRTHDAY_MONTH in cells and BIRTHDAY_DAY in cells:
+        found = check_birthday_parts(cells[BIRTHDAY_MONTH], cells[BIRTHDAY_DAY])
+    else:
+        return {}, ()
+    return {BIRTHDAY_MONTH: found.month, BIRTHDAY_DAY: found.day}, found.findings
+
+
+def _sms(
+    cells: dict[str, pa.Array], formats: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, pa.Array], Findings]:
+    if SMS_NUMBER not in cells or SMS_CONSENT_DATE not in cells:
+        return {}, ()
+    return check_sms(
+        cells[SMS_NUMBER],
+        cells[SMS_CONSENT_DATE],
+        formats[SMS_CONSENT_DATE],
+        field_of(SMS_CONSENT_DATE),
+    )
 
 
 def _list_names(frame: pd.DataFrame, lists: Lists) -> pa.Array:

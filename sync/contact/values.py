@@ -4,6 +4,7 @@ A bad value costs the contact that value only, with a warning, unless the config
 what is too long rejects the contact.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +13,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.contact.dates import Days, exists, parse_days
-from sync.contact.fields import BIRTHDAY, BIRTHDAY_DAY, BIRTHDAY_MONTH, MAX_PHONES, Field
+from sync.contact.fields import (
+    BIRTHDAY,
+    BIRTHDAY_DAY,
+    BIRTHDAY_MONTH,
+    MAX_PHONES,
+    SMS_CONSENT_DATE,
+    SMS_NUMBER,
+    Field,
+)
 from sync.contact.findings import Finding, Severity
+from sync.contact.phones import PhoneFormat, checked_phones, us_numbers
+from sync.contact.recipes import by_value
 from sync.contact.text import Positions, as_mask, blank_at, cut, literal, longer_than, tidy, where
 
 TooLong = Literal["cut", "drop", "reject"]
 Findings = tuple[Finding, ...]
 
+_AMOUNT = r"^(?P<number>-?(?:0|[1-9]\d{0,29})(?:\.\d{1,30})?)$"
+_BOOLEANS = {
+    text: answer
+    for answer, texts in {
+        "true": "true t yes y 1 on x ja j oui si sí",
+        "false": "false f no n 0 off nein non",
+    }.items()
+    for text in texts.split()
+}
 _FIRST_YEAR = 1900  # the older V2 API refused anniversaries before it
 
 
@@ -43,8 +63,17 @@ def check_text(field: Field, cells: pa.Array, too_long: TooLong) -> tuple[pa.Arr
     return blank_at(column, positions), (finding,)
 
 
-def check_phone(field: Field, cells: pa.Array, too_long: TooLong) -> tuple[pa.Array, Findings]:
-    """A phone number as it is written; one that is too long is never cut, but left out."""
+def check_phone(
+    field: Field,
+    cells: pa.Array,
+    too_long: TooLong,
+    region: str | None = None,
+    form: PhoneFormat = "as_written",
+) -> tuple[pa.Array, Findings]:
+    """A phone number; one that is too long is never cut, but left out.
+
+    Without a region it stays as it is written; with one, it must be of a numbering plan.
+    """
     column = tidy(cells)
     findings = []
     no_number = where(pc.invert(pc.match_substring_regex(column, r"\p{Nd}")))
@@ -52,6 +81,13 @@ def check_phone(field: Field, cells: pa.Array, too_long: TooLong) -> tuple[pa.Ar
         reason = "This is no phone number, since it has no digit; the contact goes without it."
         findings.append(_warning(field.name, "phone_invalid", reason, no_number))
         column = blank_at(column, no_number)
+    if region is not None:
+        numbers = checked_phones(column, region, form)
+        wrong = where(pc.and_(pc.is_valid(column), pc.is_null(numbers)))
+        if len(wrong):
+            reason = "No numbering plan has this phone number; the contact goes without it."
+            findings.append(_warning(field.name, "phone_invalid", reason, wrong))
+        column = numbers
     positions = longer_than(column, field.longest)
     if len(positions):
         findings.append(_too_long(field, "drop" if too_long == "cut" else too_long, positions))
@@ -75,6 +111,55 @@ def limit_phones(phones: dict[str, pa.Array]) -> tuple[dict[str, pa.Array], Find
             findings.append(_warning(name, "too_many_phones", reason, surplus))
         kept[name] = blank_at(column, surplus)
     return kept, tuple(findings)
+
+
+def check_sms(
+    numbers: pa.Array, dates: pa.Array, date_formats: tuple[str, ...], date_field: Field
+) -> tuple[dict[str, pa.Array], Findings]:
+    """US numbers with the day of consent; neither goes without the other."""
+    written = tidy(numbers)
+    number = us_numbers(written)
+    date, findings = check_date(date_field, dates, date_formats)
+    wrong = where(pc.and_(pc.is_valid(written), pc.is_null(number)))
+    if len(wrong):
+        reason = "This is no US phone number, which text messages need; the contact goes without "
+        reason += "it."
+        findings += (_warning(SMS_NUMBER, "sms_number_invalid", reason, wrong),)
+    alone = where(pc.and_(pc.is_valid(number), pc.is_null(date)))
+    if len(alone):
+        reason = "There is no day on which the person agreed to text messages; the contact goes "
+        reason += "without this number."
+        findings += (_warning(SMS_NUMBER, "sms_without_consent", reason, alone),)
+    lost = where(pc.and_(pc.is_valid(date), pc.is_null(written)))
+    if len(lost):
+        reason = "There is no number for text messages; the contact goes without this date."
+        findings += (_warning(SMS_CONSENT_DATE, "sms_without_number", reason, lost),)
+    both = pc.and_(pc.is_valid(number), pc.is_valid(date))
+    columns = {SMS_NUMBER: number, SMS_CONSENT_DATE: date}
+    return {name: pc.if_else(both, column, None) for name, column in columns.items()}, findings
+
+
+def check_amount(field: Field, cells: pa.Array) -> tuple[pa.Array, Findings]:
+    """A number without thousands separators and currency signs, with a point."""
+    column = tidy(cells)
+    parts = pc.extract_regex(column, pattern=_AMOUNT)
+    number = by_value(column, _amount) if pc.any(pc.is_null(parts)).as_py() else column
+    wrong = where(pc.and_(pc.is_valid(column), pc.is_null(number)))
+    if not len(wrong):
+        return number, ()
+    reason = "This is no number; the contact goes without it."
+    return number, (_warning(field.name, "number_invalid", reason, wrong),)
+
+
+def check_boolean(field: Field, cells: pa.Array) -> tuple[pa.Array, Findings]:
+    """true or false, of the usual words for yes and no."""
+    column = tidy(cells)
+    found = by_value(column, lambda text: _BOOLEANS.get(text.casefold()))
+    wrong = where(pc.and_(pc.is_valid(column), pc.is_null(found)))
+    if not len(wrong):
+        return found, ()
+    reason = "This is neither yes nor no; the contact goes without it."
+    return found, (_warning(field.name, "boolean_invalid", reason, wrong),)
 
 
 def check_date(
@@ -122,6 +207,18 @@ def check_birthday_parts(month_cells: pa.Array, day_cells: pa.Array) -> Birthday
         day=pc.if_else(pa.array(good), _digits(day), None),
         findings=tuple(findings),
     )
+
+
+def _amount(text: str) -> str | None:
+    """One number in the one form: 1,234.50 and $ 12 are understood, 1.234,50 is not guessed at."""
+    bare = re.sub(r"[\s$€£¥]|\b[A-Z]{3}\b", "", text)
+    if re.fullmatch(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", bare, re.ASCII):
+        bare = bare.replace(",", "")
+    if not re.fullmatch(r"-?\d{1,30}(?:\.\d{1,30})?", bare, re.ASCII):
+        return None
+    sign, digits = ("-", bare[1:]) if bare.startswith("-") else ("", bare)
+    whole, point, rest = digits.partition(".")
+    return f"{sign}{whole.lstrip('0') or '0'}{point}{rest}"
 
 
 def _too_long(field: Field, too_long: TooLong, positions: Positions) -> Finding:

@@ -2,9 +2,9 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +22,7 @@ class Kind(StrEnum):
     """What became of the row."""
 
     REJECTED = "rejected"
+    WITHHELD = "withheld"
     WARNING = "warning"
     DUPLICATE = "duplicate"
     OPTED_OUT = "opted out"
@@ -30,7 +31,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the file; `row` is the row's number in the source."""
+    """One line of the file.
+
+    Attributes:
+        row: The row's number in the source.
+        file: The file's name, where the source has several.
+        key: What the company calls the row, where the configuration names its column.
+    """
 
     kind: Kind
     row: int
@@ -39,13 +46,20 @@ class Entry:
     value: str
     code: str
     reason: str
+    file: str = ""
+    key: str = ""
 
 
 class RejectsFile:
-    """Written as the run goes; holds the counts by reason and some samples of each."""
+    """Written as the run goes; holds the counts by reason and some samples of each.
+
+    Attributes:
+        place: Tells the file and the row in it by the row's number over all files.
+    """
 
     def __init__(self, path: Path, file: TextIO) -> None:
         self.path = path
+        self.place: Callable[[int], tuple[str, int]] = lambda row: ("", row)
         self.reasons: Counter[tuple[Kind, str]] = Counter()
         self.samples: dict[tuple[Kind, str], list[Entry]] = {}
         self._csv = csv.writer(file)
@@ -53,6 +67,8 @@ class RejectsFile:
 
     def add(self, entry: Entry) -> None:
         """Write one line."""
+        file, row = self.place(entry.row)
+        entry = replace(entry, file=file, row=row)
         key = (entry.kind, entry.code)
         self.reasons[key] += 1
         samples = self.samples.setdefault(key, [])

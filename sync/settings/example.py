@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 from sync.settings.load import Settings
 
 _WIDTH = 96
+# What a newcomer must give, or something instead of it, stands uncommented.
+_NEEDED = ("source.path", "lists.names")
 _INTRODUCTION = """\
 The configuration of contact-sync: every option, its meaning, and its default.
 
@@ -34,14 +36,13 @@ def example() -> str:
 
 
 def _section(name: str, section: type[BaseModel]) -> str:
-    options = [_option(*item) for item in section.model_fields.items()]
+    options = [_option(name, *item) for item in section.model_fields.items()]
     return "\n".join([_comment(section.__doc__ or ""), f"[{name}]", *options])
 
 
-def _option(name: str, field: FieldInfo) -> str:
+def _option(section: str, name: str, field: FieldInfo) -> str:
     value = field.examples[0] if field.examples else field.get_default()
-    # What a newcomer must give stands uncommented; the list is needed too, or its column.
-    needed = field.is_required() or name == "names"
+    needed = field.is_required() or f"{section}.{name}" in _NEEDED
     line = f"{name} = {_toml(value)}"
     return "\n".join(["", _comment(field.description or ""), line if needed else f"# {line}"])
 

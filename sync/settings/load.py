@@ -21,6 +21,8 @@ from sync.errors import ConfigurationError
 from sync.settings.options import (
     Account,
     Api,
+    Consent,
+    Duplicates,
     FieldMapping,
     Guard,
     Lists,
@@ -29,6 +31,7 @@ from sync.settings.options import (
     Schedule,
     Source,
     State,
+    Suppression,
     Vault,
     configuration_folder,
 )
@@ -61,6 +64,9 @@ class Settings(BaseSettings):
     api: Api = Api()
     source: Source
     mapping: FieldMapping = FieldMapping()
+    consent: Consent = Consent()
+    suppression: Suppression = Suppression()
+    duplicates: Duplicates = Duplicates()
     lists: Lists = Lists()
     guard: Guard = Guard()
     state: State = Field(default_factory=State)
@@ -71,6 +77,19 @@ class Settings(BaseSettings):
     def _some_list(self) -> Self:
         if not self.lists.names and self.lists.column is None:
             raise ValueError("lists.names is empty: name at least one list, or set lists.column")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_source(self) -> Self:
+        changed = self.source.changed_column
+        if changed is not None and changed != self.duplicates.column:
+            # Else a row that is read alone would win over one that a full read prefers.
+            raise ValueError(
+                f'source.changed_column needs duplicates.keep = "newest" and '
+                f'duplicates.column = "{changed}"'
+            )
+        if self.suppression.query is not None and self.source.url is None:
+            raise ValueError("suppression.query needs a database in source.url")
         return self
 
     @classmethod
@@ -97,6 +116,15 @@ class Settings(BaseSettings):
             "The application's secret is not set: put it into a file of mode 0600 named by "
             "oauth.client_secret_file, or into CONTACT_SYNC_OAUTH__CLIENT_SECRET."
         )
+
+    @property
+    def source_password(self) -> str | None:
+        """The password of the source's database, when it is not in its address."""
+        if self.source.password is not None:
+            return self.source.password.get_secret_value()
+        if self.source.password_file is not None:
+            return read_secret_file(self.source.password_file)
+        return None
 
     @property
     def vault_key_file(self) -> Path:
@@ -195,12 +223,12 @@ def _systemd_credentials() -> dict[str, Any]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         return {}
-    options = {"client_secret": "oauth", "vault_key": "vault"}
+    options = {"client_secret": "oauth", "vault_key": "vault", "source_password": "source"}
     found: dict[str, Any] = {}
     for name, section in options.items():
         file = Path(directory, name)
         if file.is_file():
-            option = name.removeprefix("vault_")
+            option = name.removeprefix("vault_").removeprefix("source_")
             found[section] = {option: file.read_text(encoding="utf-8").strip()}
     return found
 

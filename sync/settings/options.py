@@ -5,29 +5,33 @@ example from them, so no option can go undescribed.
 """
 
 import datetime as dt
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
-# Relative paths start at the configuration file's folder, so that a service, whose working
-# directory is another, finds the same files as a person.
-configuration_folder: ContextVar[Path | None] = ContextVar("configuration folder", default=None)
+from sync.settings.mapping import FieldMapping
+from sync.settings.section import ConfiguredPath, Section, configuration_folder
+from sync.settings.source import Consent, Duplicates, Source, Suppression
 
-
-def _from_folder(path: Path) -> Path:
-    return (configuration_folder.get() or Path.cwd()) / path.expanduser()
-
-
-ConfiguredPath = Annotated[Path, AfterValidator(_from_folder)]
-
-
-class Section(BaseModel):
-    """What all sections share: no unknown keys, no change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+__all__ = [
+    "Account",
+    "Api",
+    "Consent",
+    "Duplicates",
+    "FieldMapping",
+    "Guard",
+    "Lists",
+    "OAuth",
+    "Report",
+    "Schedule",
+    "Section",
+    "Source",
+    "State",
+    "Suppression",
+    "Vault",
+    "configuration_folder",
+]
 
 
 class Account(Section):
@@ -159,70 +163,6 @@ class Api(Section):
         ge=dt.timedelta(seconds=1),
         description="How long a run waits for its imports to be processed before it leaves them "
         "to the next run, in seconds.",
-    )
-
-
-class Source(Section):
-    """Where the company's contacts come from."""
-
-    path: ConfiguredPath = Field(description="The CSV file. Required.", examples=["contacts.csv"])
-    delimiter: str | None = Field(
-        None,
-        min_length=1,
-        max_length=1,
-        description="What separates the cells. Default: found in the header line, one of , ; tab |",
-        examples=[";"],
-    )
-    encoding: str | None = Field(
-        None,
-        description="The file's character encoding, such as utf-8 or cp1252. Default: UTF-8 with "
-        "or without a byte order mark; anything else must be named here.",
-        examples=["cp1252"],
-    )
-    chunk_rows: int = Field(
-        20_000,
-        ge=100,
-        le=1_000_000,
-        description="How many rows are in memory at once.",
-    )
-
-
-class FieldMapping(Section):
-    """Which source column fills which contact field."""
-
-    auto: bool = Field(
-        True,
-        description="Map columns with well-known names (E-mail, First name, ZIP, …) by "
-        "themselves. What [mapping.columns] names goes first.",
-    )
-    columns: dict[str, str] = Field(
-        {},
-        description='Contact field = "source column". The fields: email, first_name, last_name, '
-        "job_title, company_name, birthday (or birthday_month and birthday_day), anniversary, "
-        "phone, home_phone, work_phone, mobile_phone, other_phone, street, street2, city, state, "
-        "zip, country, and another address with work_ or other_ before its names.",
-        examples=[{"email": "E-Mail", "first_name": "Given Name"}],
-    )
-    custom_fields: dict[str, str] = Field(
-        {},
-        description='Custom field\'s name in Constant Contact = "source column".',
-        examples=[{"member_no": "Member No."}],
-    )
-    create_missing_custom_fields: bool = Field(
-        False,
-        description="Make custom fields that don't exist in the account yet, as text fields. "
-        "Else a missing one ends the run before anything is sent.",
-    )
-    date_formats: tuple[str, ...] = Field(
-        ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y"),
-        min_length=1,
-        description="How dates (birthday, anniversary) are written in the source, tried in this "
-        "order; strptime's codes.",
-    )
-    too_long: Literal["cut", "drop", "reject"] = Field(
-        "cut",
-        description="What becomes of a value that is longer than Constant Contact takes: cut it, "
-        "drop the value, or reject the contact. Always reported.",
     )
 
 

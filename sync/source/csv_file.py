@@ -3,7 +3,8 @@
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,11 @@ from pandas.io.parsers import TextFileReader
 
 from sync.errors import SourceError
 from sync.settings.options import Source
+from sync.source.chunk import Chunk, Place, RowFault
 from sync.source.opening import Opening, look_at, no_rows
-from sync.source.text_stream import TextStream, unreadable
+from sync.source.packed import open_bytes, packing
+from sync.source.text_stream import TextStream
+from sync.source.widths import Widths
 
 # pandas tells of rows that have more cells than there are columns in these words only; the numbers
 # count records, blank ones too, from 1 (tests hold this against the csv module).
@@ -21,74 +25,65 @@ _SKIPPED = re.compile(r"Skipping line (\d+): expected (\d+) fields, saw (\d+)")
 _UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class RowFault:
-    """A row that could not be read; `row` is its number as a spreadsheet shows it."""
-
-    row: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some rows: all cells text, the header's names as columns; `rows` are the rows' numbers."""
-
-    frame: pd.DataFrame
-    rows: npt.NDArray[np.int64]
-    faults: tuple[RowFault, ...]
-
-
-def open_source(options: Source) -> "CsvSource":
-    """Open the configured source and read its header.
-
-    Raises:
-        SourceError: it is missing, unreadable, empty, or no CSV file.
-    """
-    return CsvSource(options)
-
-
 class CsvSource:
     """A CSV file whose encoding, delimiter and header are known.
 
     Attributes:
         name: The source for people: the path.
+        description: The same with how it is read.
         header: The columns' names, white space trimmed; there may be blank and repeated ones.
         encoding: `utf-8`, `utf-8-sig` (with a byte order mark), or what the configuration says.
         delimiter: What separates the cells.
     """
 
-    def __init__(self, options: Source) -> None:
+    newest: str | None = None
+
+    def __init__(self, path: Path, options: Source) -> None:
+        self._path = path
         self._options = options
-        self._opening: Opening = look_at(options)
-        self.name = str(options.path)
+        self._opening: Opening = look_at(path, options)
+        self.name = str(path)
         self.header = self._opening.header
         self.encoding = self._opening.encoding
         self.delimiter = self._opening.delimiter
+        self._fewest = len(self.header) - self._opening.trailing
+        self.description = f"{self.name} ({self._how()})"
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the file from its start.
 
-        Each row comes once: in a frame, or as a fault if it has more cells than the header. A row
-        with fewer is filled up with empty cells. Rows without any content count in the numbering,
-        as they do in a spreadsheet, and are otherwise passed over. Rows are numbered from the
-        header, which is row 1; a cell with line breaks in quotes doesn't make two rows of one.
+        Each row comes once: in a frame, or as a fault if it has more or fewer cells than the
+        header. Rows without any content count in the numbering, as they do in a spreadsheet, and
+        are otherwise passed over. Rows are numbered from the header, which is row 1; a cell with
+        line breaks in quotes doesn't make two rows of one.
 
         Raises:
             SourceError: a byte is not text in the file's encoding, a quote is never closed, there
                 is no row under the header, or the file went away.
         """
-        path = self._options.path
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise unreadable(path, error) from error
         some = False
-        with TextStream(file, self._opening.encoding, path) as stream:
+        with closing(Widths(self._stream(), self.delimiter)) as widths, self._stream() as stream:
             for chunk in self._numbered(stream):
-                some = some or bool(len(chunk.rows) or chunk.faults)
-                yield chunk
+                whole = self._without_short_rows(chunk, widths)
+                some = some or bool(len(whole.rows) or whole.faults)
+                yield whole
         if not some:
-            raise no_rows(path)
+            raise no_rows(self._path)
+
+    def place(self, row: int) -> Place:
+        """Rows have the numbers that a spreadsheet shows."""
+        return Place("", row)
+
+    def _how(self) -> str:
+        parts = [self.encoding, f"cells separated by {self.delimiter!r}"]
+        if packed := packing(self._path):
+            parts.append(f"packed as {packed}")
+        if self._opening.trailing:
+            parts.append("each row ends with a separator too many, which is passed over")
+        return ", ".join(parts)
+
+    def _stream(self) -> TextStream:
+        return TextStream(open_bytes(self._path), self.encoding, self._path)
 
     def _numbered(self, stream: TextStream) -> Iterator[Chunk]:
         reader = self._reader(stream)
@@ -104,6 +99,24 @@ class CsvSource:
                 frame, rows = frame[data], rows[data]
             frame.columns = pd.Index(self.header, dtype="str")
             yield Chunk(frame, rows, faults)
+
+    def _without_short_rows(self, chunk: Chunk, widths: Widths) -> Chunk:
+        """The chunk with rows of too few cells as faults."""
+        suspects = np.flatnonzero(
+            (chunk.frame.iloc[:, self._fewest - 1] == "").to_numpy(dtype=np.bool_)
+        )
+        if not len(suspects):
+            return chunk
+        short = [
+            RowFault(row, f"has {saw} cells, but the header has {self._fewest}")
+            for row, saw in widths.of(chunk.rows[suspects].tolist())
+            if saw < self._fewest
+        ]
+        if not short:
+            return chunk
+        kept = ~np.isin(chunk.rows, [fault.row for fault in short])
+        faults = tuple(sorted((*chunk.faults, *short), key=lambda fault: fault.row))
+        return Chunk(chunk.frame[kept], chunk.rows[kept], faults)
 
     def _reader(self, stream: TextStream) -> TextFileReader:
         # The header is read as if it were the first row, so that pandas holds each row's number of

@@ -4,26 +4,27 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sync.errors import ConfigurationError, SourceError
 from sync.settings.options import Source
+from sync.source.encoding import encoding_by_mark, find_encoding
+from sync.source.packed import open_bytes
 from sync.source.text_stream import TextStream, text_encoding, unreadable
 
 DELIMITERS = (",", ";", "\t", "|")
 
 _HEAD = 1 << 18
+_ROWS_LOOKED_AT = 200
 
 # Byte order marks and zero-width spaces that editors leave in headers.
 _CLUTTER = re.compile("[\ufeff\u200b]")
 
 # The first bytes of files that people take for CSV.
 _KINDS = {
-    b"PK\x03\x04": "an Excel workbook or another ZIP archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"\x1f\x8b": "compressed with gzip",
-    b"PAR1": "a Parquet file",
     b"%PDF": "a PDF document",
     b"SQLite format 3\0": "an SQLite database",
 }
@@ -31,26 +32,31 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How the file must be read; `header_row` counts blank lines before the header too."""
+    """How the file must be read; `header_row` counts blank lines before the header too.
+
+    `trailing` says that all rows, as far as was looked, end with a delimiter that the header
+    doesn't have; the header has an unnamed column for it then.
+    """
 
     encoding: str
     delimiter: str
     header: tuple[str, ...]
     header_row: int
+    trailing: bool
 
 
-def look_at(options: Source) -> Opening:
+def look_at(path: Path, options: Source) -> Opening:
     """Find out how the file must be read.
 
     Raises:
         SourceError: it is no CSV file with at least one row under a header.
         ConfigurationError: the configured encoding or delimiter can't be one.
     """
-    path = options.path
-    encoding = text_encoding(options.encoding)
+    configured = text_encoding(options.encoding) if options.encoding else None
     delimiter = _configured_delimiter(options.delimiter)
     head = _first_bytes(path)
-    _refuse_binary(path, head, encoding)
+    _refuse_binary(path, head, configured or encoding_by_mark(head) or "")
+    encoding = configured or text_encoding(find_encoding(path))
     has_mark = encoding == "utf-8-sig" and head.startswith(codecs.BOM_UTF8)
     text, complete = _first_text(path, head, encoding)
     found = _first_records(text, delimiter or _sniff(text))
@@ -58,12 +64,19 @@ def look_at(options: Source) -> Opening:
         raise SourceError(f"{path} has no header line in its first {_HEAD:,} bytes.")
     if complete and not found.followed:
         raise no_rows(path)
+    trailing = found.trailing and found.header[-1].strip() != ""
     return Opening(
         encoding=encoding if has_mark or encoding != "utf-8-sig" else "utf-8",
         delimiter=found.delimiter,
-        header=tuple(_CLUTTER.sub("", cell).strip() for cell in found.header),
+        header=clean_header([*found.header, ""] if trailing else found.header),
         header_row=found.header_row,
+        trailing=trailing,
     )
+
+
+def clean_header(cells: Iterable[str]) -> tuple[str, ...]:
+    """Column names without blanks around them and without invisible clutter."""
+    return tuple(_CLUTTER.sub("", cell).strip() for cell in cells)
 
 
 def no_rows(path: Path) -> SourceError:
@@ -79,7 +92,7 @@ def _configured_delimiter(delimiter: str | None) -> str | None:
 
 def _first_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             head = file.read(_HEAD)
     except OSError as error:
         raise unreadable(path, error) from error
@@ -94,10 +107,6 @@ def _refuse_binary(path: Path, head: bytes, encoding: str) -> None:
             raise SourceError(f"{path} is {kind}, not a CSV file; export the contacts as CSV.")
     if encoding.startswith(("utf-16", "utf-32")):
         return
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SourceError(
-            f'{path} is UTF-16 text; say so in the configuration: source.encoding = "utf-16".'
-        )
     # A stray control character happens in exports and is cleaned away; many are no text.
     controls = len(head) - len(head.translate(None, bytes([*range(9), *range(14, 32)])))
     if controls > max(2, len(head) // 100):
@@ -116,13 +125,17 @@ def _first_text(path: Path, head: bytes, encoding: str) -> tuple[str, bool]:
 
 @dataclass(frozen=True, slots=True)
 class _FirstRecords:
-    """The header; whether it was read to its end, and whether there is any content after it."""
+    """The header; whether it was read to its end, and whether there is any content after it.
+
+    `trailing` says that each row has one cell more than the header, and an empty one.
+    """
 
     delimiter: str
     header: list[str] | None = None
     header_row: int = 0
     whole: bool = False
     followed: bool = False
+    trailing: bool = False
 
 
 def _sniff(text: str) -> str:
@@ -135,16 +148,26 @@ def _first_records(text: str, delimiter: str) -> _FirstRecords:
     header: list[str] | None = None
     header_row = 0
     whole = False
+    trailing: list[bool] = []
     try:
         for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
             written = any(cell.strip() for cell in cells)
             if header is None:
                 header_row += 1
                 header = cells if written else None
-            else:
-                whole = True
-            if whole and written:
-                return _FirstRecords(delimiter, header, header_row, whole, followed=True)
+                continue
+            whole = True
+            if written:
+                trailing.append(len(cells) == len(header) + 1 and not cells[-1].strip())
+                if not trailing[-1] or len(trailing) == _ROWS_LOOKED_AT:
+                    break
     except csv.Error:  # a cell of more than 131,072 characters
         return _FirstRecords(delimiter)
-    return _FirstRecords(delimiter, header, header_row, whole)
+    return _FirstRecords(
+        delimiter,
+        header,
+        header_row,
+        whole,
+        followed=bool(trailing),
+        trailing=bool(trailing) and all(trailing),
+    )

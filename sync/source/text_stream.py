@@ -66,14 +66,12 @@ class TextStream(io.TextIOBase):
         return text.replace("\0", "")
 
 
-def text_encoding(name: str | None) -> str:
-    """The codec for a configured encoding; UTF-8 with or without a byte order mark if none is.
+def text_encoding(name: str) -> str:
+    """The codec for a configured encoding; UTF-8 may have a byte order mark.
 
     Raises:
         ConfigurationError: no text encoding has this name.
     """
-    if name is None:
-        return "utf-8-sig"
     try:
         "".encode(name)
         found = codecs.lookup(name).name

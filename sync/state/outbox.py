@@ -19,6 +19,9 @@ from sync.state.staging import Action
 from sync.state.store import Store
 from sync.state.upsert import upsert_selected
 
+# What an import with numbers for text messages must say (the contract's ContactsJsonImport).
+SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
+
 
 # What an import with numbers for text messages must say (the contract's ContactsJsonImport).
 SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'

@@ -5,19 +5,23 @@ from pathlib import Path
 import pandas as pd
 
 from sync.contact.mapping import map_columns
+from sync.contact.rules import Rules
 from sync.contact.validation import check
-from sync.settings.options import FieldMapping, Lists, Source
+from sync.settings.options import Consent, FieldMapping, Source
 from sync.source import open_source
 
 SAMPLE = Path(__file__).parents[3] / "config" / "sample_contacts.csv"
 
 
 def test_the_sample_has_each_fault_once_and_reserved_domains_only() -> None:
-    rules = FieldMapping(custom_fields={"member_no": "Member No."})
+    rules = Rules(
+        Consent(all_rows_have_consent=True),
+        FieldMapping.model_validate({"custom_fields": {"member_no": "Member No."}}),
+    )
     source = open_source(Source(path=SAMPLE))
-    mapping = map_columns(source.header, rules, Lists())
+    mapping = map_columns(source.header, rules)
     assert mapping.unmapped == ()
-    checked = [check(chunk, mapping, rules, Lists()) for chunk in source.chunks()]
+    checked = [check(chunk, mapping, rules) for chunk in source.chunks()]
     contacts = pd.concat([part.contacts for part in checked])
     assert len(contacts) == 299
     assert contacts["email"].nunique() == 298

@@ -1,0 +1,74 @@
+"""Values of databases, workbooks and Parquet files as the text that a CSV export would have.
+
+One rule for all, so that the same people from any source give the same contacts: dates in ISO 8601,
+a time of midnight left out (exports write a date as such a time), numbers without an exponent and
+without a useless `.0`, truth as `true` and `false`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_EXACT = 1e15  # below it a float holds whole numbers exactly
+
+
+def text_of(value: object) -> str:
+    """One value; None is empty."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _number(value)
+        case Decimal():
+            return f"{value:f}"
+        case dt.datetime():
+            midnight = value.time() == dt.time() and value.tzinfo is None
+            return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+        case bytes() | bytearray() | memoryview():
+            return bytes(value).decode("utf-8", "replace")
+        case _:
+            return str(value)
+
+
+def text_series(values: Iterable[object]) -> pd.Series:
+    """A column of text cells."""
+    cells = list(values)
+    try:
+        column = pc.fill_null(pa.array(cells, pa.large_string()), "")
+    except (pa.ArrowException, UnicodeError):
+        texts = [text_of(value) for value in cells]
+        column = pa.array(
+            [text.encode("utf-8", "replace").decode() for text in texts], pa.large_string()
+        )
+    return pd.Series(pd.array(column, dtype="str"))
+
+
+def arrow_text(column: pa.ChunkedArray | pa.Array) -> pd.Series:
+    """An Arrow column of any type as a column of text cells."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
+        return pd.Series(pd.array(_filled(column.cast(pa.large_string())), dtype="str"))
+    return text_series(column.to_pylist())
+
+
+def _filled(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    filled = pc.fill_null(column, "")
+    return filled.combine_chunks() if isinstance(filled, pa.ChunkedArray) else filled
+
+
+def _number(value: float) -> str:
+    if value != value:  # NaN stands for an empty cell
+        return ""
+    if value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return f"{Decimal(repr(value)):f}" if abs(value) != float("inf") else str(value)

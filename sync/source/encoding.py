@@ -1,0 +1,144 @@
+"""Which encoding a text file has: by its mark, by being valid UTF-8, or by charset-normalizer."""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import charset_normalizer
+
+from sync.errors import SourceError
+from sync.source.packed import open_bytes
+
+_BLOCK = 1 << 20
+_HEAD = 1 << 12
+_SAMPLE_BYTES = 1 << 16
+# What offices use; the order decides between encodings that read the sample alike.
+_CANDIDATES = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp437 cp850 mac_roman "
+    "cp932 gb18030 big5 euc_kr koi8_r"
+).split()
+_LATIN = ("cp1252", "cp1250")
+# A file with one broken byte among so many good UTF-8 characters is damaged UTF-8.
+_DAMAGED = 10
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def find_encoding(path: Path) -> str:
+    """The codec's name; `utf-8` also for what is nearly that, whose fault the reader then names.
+
+    Raises:
+        SourceError: it can't be read, or no encoding fits.
+    """
+    with open_bytes(path) as file:
+        head = file.read(_HEAD)
+    if marked := encoding_by_mark(head):
+        return marked
+    with open_bytes(path) as file:
+        if _is_utf8(file):
+            return "utf-8"
+    with open_bytes(path) as file:
+        evidence = _evidence(file)
+    if not evidence.sample or evidence.good > _DAMAGED * evidence.bad:
+        return "utf-8"
+    return _guess(evidence.sample, path)
+
+
+def encoding_by_mark(head: bytes) -> str | None:
+    """What a byte order mark says; UTF-16 of mostly Latin text is also known without one."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if odd > len(head) // 4 and not even:
+        return "utf-16-le"
+    if even > len(head) // 4 and not odd:
+        return "utf-16-be"
+    return None
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while block := file.read(_BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """Lines that are not ASCII; how many characters in them are UTF-8, how many bytes are not."""
+
+    sample: bytes
+    good: int
+    bad: int
+
+
+def _evidence(file: BinaryIO) -> _Evidence:
+    sample = bytearray()
+    good = bad = 0
+    line = b""
+    for line in _lines(file):
+        if line.isascii():
+            continue
+        text = line.decode("utf-8", "surrogateescape")
+        escaped = sum("\udc80" <= letter <= "\udcff" for letter in text)
+        good += sum(letter > "\x7f" for letter in text) - escaped
+        if not escaped:
+            continue
+        bad += escaped
+        sample += line[:1000] + b"\n"
+        if len(sample) > _SAMPLE_BYTES:
+            break
+    # A file that only lacks the end of its last character was cut off.
+    if len(sample) == len(line) + 1 and _cut_off(line):
+        return _Evidence(b"", good, bad)
+    return _Evidence(bytes(sample), good, bad)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    rest = b""
+    while block := file.read(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+    yield rest
+
+
+def _cut_off(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.end == len(line) and error.reason == "unexpected end of data"
+    return False
+
+
+def _guess(sample: bytes, path: Path) -> str:
+    found = charset_normalizer.from_bytes(sample, cp_isolation=_CANDIDATES, threshold=0.6)
+    best = found.best()
+    if best is None:
+        raise SourceError(
+            f"{path} is not UTF-8 text, and its encoding can't be found: name it in the "
+            'configuration, such as source.encoding = "cp1252".'
+        )
+    alike = {best.encoding, *best.could_be_from_charset}
+    first = next((name for name in _CANDIDATES if name in alike), best.encoding)
+    if first not in _LATIN:
+        return first
+    # Names and streets show which of the two gives letters.
+    return max(_LATIN, key=lambda name: _letters(sample.decode(name, "replace")))
+
+
+def _letters(text: str) -> float:
+    """Which share of the characters beyond ASCII are letters; most are, in names and streets."""
+    beyond = [letter for letter in text if letter > "\x7f"]
+    return sum(letter.isalpha() for letter in beyond) / max(1, len(beyond))

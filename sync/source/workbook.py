@@ -1,0 +1,128 @@
+"""A sheet of an Excel workbook (.xlsx), its cells as a person sees them."""
+
+import datetime as dt
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import pandas as pd
+
+from sync.errors import ConfigurationError, SourceError
+from sync.settings.options import Source
+from sync.source.as_text import text_of, text_series
+from sync.source.chunk import Chunk, Place, RowFault, frame_of
+from sync.source.opening import clean_header, no_rows
+
+_ZEROS = re.compile("0+")
+
+
+class _Sheet(Protocol):
+    """What is used of openpyxl's sheets."""
+
+    title: str
+
+    def iter_rows(self, min_row: int | None = None) -> Iterator[tuple[object, ...]]: ...
+
+
+class WorkbookSource:
+    """One sheet; the first row with any content is the header."""
+
+    newest: str | None = None
+
+    def __init__(self, path: Path, options: Source) -> None:
+        self._path = path
+        self._options = options
+        self.name = str(path)
+        with self._sheet() as (sheet, names):
+            title = str(sheet.title)
+            self._header_row, self.header = self._find_header(sheet)
+        others = [f"“{name}”" for name in names if name != title]
+        unread = f"; not read: {', '.join(others)}" if others else ""
+        self.description = f"{self.name} (Excel, sheet “{title}”{unread})"
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read the sheet; see `ContactSource.chunks`."""
+        some = False
+        with self._sheet() as (sheet, _):
+            first = self._header_row + 1
+            rows = enumerate(sheet.iter_rows(min_row=first), first)
+            while block := list(islice(rows, self._options.chunk_rows)):
+                chunk = self._chunk(block)
+                some = some or bool(len(chunk.rows) or chunk.faults)
+                yield chunk
+        if not some:
+            raise no_rows(self._path)
+
+    def place(self, row: int) -> Place:
+        """Rows have the numbers that Excel shows."""
+        return Place("", row)
+
+    def _chunk(self, block: list[tuple[int, tuple[object, ...]]]) -> Chunk:
+        width = len(self.header)
+        numbers, table, faults = [], [], []
+        for number, cells in block:
+            texts = [_cell_text(cell) for cell in cells]
+            if not any(texts):
+                continue
+            if any(texts[width:]):
+                faults.append(RowFault(number, f"has cells beyond the header's {width} columns"))
+                continue
+            numbers.append(number)
+            table.append((texts + [""] * width)[:width])
+        columns: list[pd.Series] = [text_series(column) for column in zip(*table, strict=True)]
+        columns = columns or [text_series(()) for _ in self.header]
+        return Chunk(
+            frame_of(self.header, columns), np.array(numbers, dtype=np.int64), tuple(faults)
+        )
+
+    def _find_header(self, sheet: _Sheet) -> tuple[int, tuple[str, ...]]:
+        for number, cells in enumerate(sheet.iter_rows(), 1):
+            texts = [_cell_text(cell) for cell in cells]
+            while texts and not texts[-1].strip():
+                texts.pop()
+            if texts:
+                return number, clean_header(texts)
+        raise SourceError(f"The sheet “{sheet.title}” of {self._path} is empty.")
+
+    @contextmanager
+    def _sheet(self) -> Iterator[tuple[_Sheet, list[str]]]:
+        try:
+            import openpyxl
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "Excel workbooks need the extra package: pip install 'contact-sync[excel]'."
+            ) from None
+        try:
+            book = openpyxl.load_workbook(self._path, read_only=True, data_only=True)
+        except (OSError, KeyError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile):
+            raise SourceError(
+                f"{self._path} can't be read as an Excel workbook: it is damaged or was cut off."
+            ) from None
+        try:
+            names = list(book.sheetnames)
+            wanted = self._options.sheet or names[0]
+            if wanted not in names:
+                raise SourceError(
+                    f"{self._path} has no sheet “{wanted}”; it has: {', '.join(names)}."
+                )
+            yield cast(_Sheet, book[wanted]), names
+        finally:
+            book.close()
+
+
+def _cell_text(cell: object) -> str:
+    """What Excel shows, as far as it matters for contacts: leading zeros of a number's format."""
+    value = getattr(cell, "value", None)
+    if isinstance(value, dt.timedelta):
+        return str(value)
+    text = text_of(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        number_format = str(getattr(cell, "number_format", ""))
+        if _ZEROS.fullmatch(number_format):
+            return text.zfill(len(number_format))
+    return text
