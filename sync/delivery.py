@@ -133,6 +133,9 @@ class Delivery:
                 self._settle_posting(entry)
 
     def _post(self, entry: Batch) -> None:
+        if not self._outbox.list_ids(entry):
+            self._fail(entry, "it is to go on no list: see lists.names and lists.column", "no_list")
+            return
         payload = self._outbox.payload(entry)
         posting = self._outbox.begin_posting(entry, self._clock())
         try:
@@ -228,9 +231,9 @@ class Delivery:
         else:
             self._fail(entry, f"the import failed {entry.attempts} times: {why}")
 
-    def _fail(self, entry: Batch, why: str) -> None:
+    def _fail(self, entry: Batch, why: str, code: str = "import_failed") -> None:
         refused = [
-            Refused(contact.row, contact.email, "import_failed", why)
+            Refused(contact.row, contact.email, code, why)
             for contact in self._outbox.contacts(entry)
         ]
         self._outbox.settle(entry, BatchState.FAILED, [], why, self._clock())

@@ -23,10 +23,6 @@ from sync.state.upsert import upsert_selected
 SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
 
 
-# What an import with numbers for text messages must say (the contract's ContactsJsonImport).
-SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
-
-
 class BatchState(StrEnum):
     """Where a batch is on its way."""
 

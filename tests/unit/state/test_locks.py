@@ -1,0 +1,73 @@
+"""The account's lock, as each kind of database keeps it."""
+
+import multiprocessing
+import os
+import signal
+import time
+from datetime import timedelta
+from multiprocessing.connection import Connection
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from sync.errors import Busy
+from sync.settings import Settings
+from sync.state.store import Store, open_store
+from tests.conftest import SettingsFor
+
+AT_ONCE = timedelta(0)
+
+
+def test_a_lock_is_held_once_and_free_again(store: Store) -> None:
+    for _ in range(2):
+        with store.locks.hold("a.run", wait=AT_ONCE):
+            with pytest.raises(Busy) as failed, store.locks.hold("a.run", wait=AT_ONCE):
+                pass
+            assert str(failed.value).endswith(".")
+            with store.locks.hold("b.run", wait=AT_ONCE):
+                pass
+
+
+def test_a_lock_is_free_again_after_an_error(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.locks.hold("a.run", wait=AT_ONCE):
+        raise ZeroDivisionError
+    with store.locks.hold("a.run", wait=AT_ONCE):
+        pass
+
+
+def hold_until_killed(settings: Settings, answer: Connection) -> None:
+    """Take the lock, say so, and wait for the end."""
+    with open_store(settings) as store, store.locks.hold("a.run", wait=AT_ONCE):
+        answer.send("held")
+        time.sleep(600)
+
+
+def test_a_killed_holder_frees_its_lock(settings_for: SettingsFor, state_url: str) -> None:
+    settings = settings_for(state_url=state_url)
+    ours, theirs = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    holder = context.Process(target=hold_until_killed, args=(settings, theirs))
+    holder.start()
+    assert ours.recv() == "held"
+    with open_store(settings) as store:
+        with pytest.raises(Busy), store.locks.hold("a.run", wait=AT_ONCE):
+            pass
+        assert holder.pid is not None
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.join(30)
+        with store.locks.hold("a.run", wait=timedelta(seconds=30)):
+            pass
+
+
+def test_a_lock_outlives_the_server_s_patience_with_idle_connections(
+    settings_for: SettingsFor, state_url: str
+) -> None:
+    url = make_url(state_url)
+    if url.get_backend_name() != "mariadb":
+        pytest.skip("the patience of the others has no limit by default")
+    impatient = url.update_query_dict({"init_command": "SET SESSION wait_timeout = 1"})
+    settings = settings_for(state_url=impatient.render_as_string(hide_password=False))
+    with open_store(settings) as store, store.locks.hold("a.run", wait=AT_ONCE):
+        time.sleep(2.5)
+        with pytest.raises(Busy), store.locks.hold("a.run", wait=AT_ONCE):
+            pass
