@@ -33,8 +33,10 @@ def town(company_with: CompanyWith, switches: SandboxSettings) -> Company:
 def _town(company: Company, switches: SandboxSettings) -> Company:
     company.sandbox.settings = switches
     company.has(*people(30), first_name="Ada")
-    company.sync()
-    company.next_day()
+    # A quiet day, after which nobody's data were touched since the last look.
+    for _ in range(2):
+        company.sync()
+        company.next_day()
     company.has(*people(14), first_name="Grace")
     return company
 
