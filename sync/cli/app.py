@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from sync.auth.vault import open_vault
-from sync.cli import authorize, check, demo, init, sandbox, status, tokens
+from sync.cli import authorize, check, demo, init, map, sandbox, status, tokens  # noqa: A004
 from sync.cli.options import ConfigOption, Invocation, invocation
 from sync.cli.progress import watched
 from sync.cli.summary import show_summary
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command("init")(init.command)
 app.command("authorize")(authorize.command)
+app.command("map")(map.command)
 app.command("check")(check.command)
 app.command("status")(status.command)
 app.command("sandbox")(sandbox.command)

@@ -33,7 +33,7 @@ class Recipe(Section):
     constant: str | None = None
     separator: str = " "
     changes: tuple[Change, ...] = ()
-    values: dict[str, str] = {}
+    values: dict[str, str] = Field(default_factory=dict)
     other_values: Literal["keep", "drop"] = "keep"
     date_formats: tuple[str, ...] = ()
     date_as: str | None = None

@@ -6,7 +6,7 @@ number that a person sees beside it, and says which rows it could not read. File
 `several`; a `database` is a query or a table.
 """
 
-from sync.source.chunk import Chunk, ContactSource, Place, RowFault
 from sync.source.choosing import open_source, suppressed_lines
+from sync.source.chunk import Chunk, ContactSource, Place, RowFault
 
 __all__ = ["Chunk", "ContactSource", "Place", "RowFault", "open_source", "suppressed_lines"]

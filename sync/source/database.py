@@ -58,10 +58,10 @@ class DatabaseSource:
         self._since = since
         self._newest = Newest()
         what = f"table {options.table}" if options.table else "query"
-        self.name = f"{what} on {self._url.render_as_string(hide_password=True)}"
+        self.name = f"{what} on {_address(options).render_as_string(hide_password=True)}"
         with self._reading() as connection:
             result = connection.execute(self._select(only_header=True))
-            self.header = tuple(str(name) for name in result.keys())
+            self.header = tuple(str(name) for name in list(result.keys()))
         if (changed := options.changed_column) and changed not in self.header:
             raise SourceError(
                 f"The {what} gives no column “{changed}”, which source.changed_column names; its "
@@ -88,10 +88,9 @@ class DatabaseSource:
         row = 1
         deadline = time.monotonic() + self._options.query_timeout.total_seconds()
         with self._reading(lambda: row - 1) as connection:
-            streamed = connection.execution_options(
-                stream_results=True, yield_per=self._options.chunk_rows
-            )
-            for rows in streamed.execute(self._select()).partitions():
+            chunk_rows = self._options.chunk_rows
+            streamed = connection.execution_options(stream_results=True, yield_per=chunk_rows)
+            for rows in streamed.execute(self._select()).partitions(chunk_rows):
                 if time.monotonic() > deadline:
                     raise self._too_slow()
                 columns = list(zip(*rows, strict=True))
@@ -181,18 +180,23 @@ def read_column(options: Source, password: str | None, query: str) -> list[str]:
 
 
 def _url(options: Source, password: str | None) -> URL:
+    """Where to connect to; an SQLite file is opened for reading only."""
+    url = _address(options)
+    if url.get_backend_name() == "sqlite" and not (url.database or "").startswith("file:"):
+        return url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+    return url if password is None else url.set(password=password)
+
+
+def _address(options: Source) -> URL:
     if options.url is None:
         raise ConfigurationError("source.url names no database.")
     try:
-        url = make_url(options.url.get_secret_value())
+        return make_url(options.url.get_secret_value())
     except ArgumentError:
         raise ConfigurationError(
             "source.url is not an SQLAlchemy address such as "
             "postgresql+psycopg://reader@crm.example.com/crm."
         ) from None
-    if url.get_backend_name() == "sqlite" and not (url.database or "").startswith("file:"):
-        return url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
-    return url if password is None else url.set(password=password)
 
 
 def _engine(url: URL, options: Source) -> Engine:

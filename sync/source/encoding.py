@@ -15,10 +15,24 @@ _BLOCK = 1 << 20
 _HEAD = 1 << 12
 _SAMPLE_BYTES = 1 << 16
 # What offices use; the order decides between encodings that read the sample alike.
-_CANDIDATES = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp437 cp850 mac_roman "
-    "cp932 gb18030 big5 euc_kr koi8_r"
-).split()
+_CANDIDATES = [
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp437",
+    "cp850",
+    "mac_roman",
+    "cp932",
+    "gb18030",
+    "big5",
+    "euc_kr",
+    "koi8_r",
+]
 _LATIN = ("cp1252", "cp1250")
 # A file with one broken byte among so many good UTF-8 characters is damaged UTF-8.
 _DAMAGED = 10
