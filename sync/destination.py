@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from sync.api import catalog
+from sync.api.catalog import CustomFields
 from sync.api.session import ApiSession
 from sync.contact.mapping import ColumnMapping
 from sync.errors import ConfigurationError
@@ -20,6 +21,11 @@ from sync.state.list_sets import (
 from sync.state.store import Store
 
 _CUSTOM_FIELD = "cf:"
+# The others need choices or a currency, which only a person knows.
+_TYPES_TO_MAKE = frozenset({"string", "text_area", "date", "number", "boolean"})
+_TEXTS = frozenset({"string", "text_area", "single_select", "multi_select"})
+# Types that we know; the contract has no list of them, so others may come.
+_CHECKED_TYPES = _TEXTS | {"date", "number", "currency", "boolean"}
 
 
 class Destination:
@@ -30,16 +36,22 @@ class Destination:
         settings: Settings,
         mapping: ColumnMapping,
         list_ids: dict[str, str],
-        custom_field_names: dict[str, str] | None,
+        custom_fields: CustomFields | None,
     ) -> None:
         self._settings = settings
         self._list_ids = list_ids
         self._list_sets: dict[str | None, int] = {}
-        self.custom_field_names = custom_field_names or {}
+        self.custom_field_names = custom_fields.names_by_id if custom_fields else {}
+        self._wanted_types = {
+            field.name.removeprefix(_CUSTOM_FIELD): field.custom_type
+            for field in mapping.fields
+            if field.name.startswith(_CUSTOM_FIELD)
+        }
+        self._types = custom_fields.types_by_name if custom_fields else {}
         self.missing_lists = {name for name in settings.lists.names if name not in list_ids}
         self.missing_custom_fields: list[str] = []
-        if custom_field_names is not None:
-            self.missing_custom_fields = missing_custom_fields(mapping, custom_field_names)
+        if custom_fields is not None:
+            self.missing_custom_fields = missing_custom_fields(mapping, self.custom_field_names)
 
     def list_sets(
         self, connection: Connection, names: Iterable[str | None]
@@ -68,16 +80,34 @@ class Destination:
                 missing_field_sentence(name, self.custom_field_names.values())
                 for name in self.missing_custom_fields
             ]
+        else:
+            problems += [
+                f'the custom field "{name}" does not exist, and one of type '
+                f"{self._wanted_types[name]} can't be made from here: make it there"
+                for name in self.missing_custom_fields
+                if self._wanted_types[name] not in _TYPES_TO_MAKE
+            ]
+        problems += self._wrong_types()
         if problems:
             raise ConfigurationError(
                 "Constant Contact lacks what the configuration names; nothing was sent:",
                 tuple(problems),
             )
 
+    def _wrong_types(self) -> list[str]:
+        """Where a field over there takes other values than the configuration says."""
+        return [
+            f'the custom field "{name}" is of type {self._types[name]} there and '
+            f'{wanted} here: set type = "{self._types[name]}" in mapping.custom_fields'
+            for name, wanted in self._wanted_types.items()
+            if self._types.get(name, wanted) in _CHECKED_TYPES
+            and _plain(self._types.get(name, wanted)) != _plain(wanted)
+        ]
+
     def create_missing(self, session: ApiSession, store: Store) -> None:
         """Make the missing lists and custom fields."""
         for name in self.missing_custom_fields:
-            made = catalog.create_custom_field(session, name)
+            made = catalog.create_custom_field(session, name, self._wanted_types[name])
             if made != name:
                 raise ConfigurationError(
                     f"Constant Contact called the new custom field {made}, not {name}: use that "
@@ -103,7 +133,7 @@ def read_destination(
     with store.write() as connection:
         remember_lists(connection, settings.account.name, list_ids)
     uses_custom_fields = any(field.name.startswith(_CUSTOM_FIELD) for field in mapping.fields)
-    custom_fields = catalog.custom_fields(session) if uses_custom_fields else None
+    custom_fields = catalog.typed_custom_fields(session) if uses_custom_fields else None
     destination = Destination(settings, mapping, list_ids, custom_fields)
     destination.refuse_missing()
     return destination
@@ -140,6 +170,11 @@ def missing_field_sentence(name: str, known: Iterable[str]) -> str:
         f'the custom field "{name}" does not exist{_near(name, known)}: make it there, or set '
         "mapping.create_missing_custom_fields = true"
     )
+
+
+def _plain(kind: str) -> str:
+    """Texts are sent alike, whichever kind of text the field holds."""
+    return "string" if kind in _TEXTS else kind
 
 
 def _stand_in(name: str) -> str:

@@ -1,6 +1,7 @@
 """The account's named things: its lists and custom fields, and the account itself."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -52,15 +53,35 @@ def create_list(session: ApiSession, name: str) -> str:
     return str(_member(answer, "list_id"))
 
 
+@dataclass(frozen=True, slots=True)
+class CustomFields:
+    """The account's custom fields; the import calls a field `cf:` and its name."""
+
+    names_by_id: dict[str, str]
+    types_by_name: dict[str, str]
+
+
 def custom_fields(session: ApiSession) -> dict[str, str]:
-    """The names of the custom fields by id; the import calls a field `cf:` and its name."""
-    items = _items(session, "/contact_custom_fields", "custom_fields", {"limit": 100})
-    return {str(_member(item, "custom_field_id")): str(_member(item, "name")) for item in items}
+    """The names of the custom fields by id."""
+    return typed_custom_fields(session).names_by_id
 
 
-def create_custom_field(session: ApiSession, label: str) -> str:
-    """Make a text field; returns the name that Constant Contact made of the label."""
-    body = orjson.dumps({"label": label, "type": "string"})
+def typed_custom_fields(session: ApiSession) -> CustomFields:
+    """The custom fields with their types."""
+    items = list(_items(session, "/contact_custom_fields", "custom_fields", {"limit": 100}))
+    names = [str(_member(item, "name")) for item in items]
+    return CustomFields(
+        {
+            str(_member(item, "custom_field_id")): name
+            for item, name in zip(items, names, strict=True)
+        },
+        {name: str(item.get("type", "")) for item, name in zip(items, names, strict=True)},
+    )
+
+
+def create_custom_field(session: ApiSession, label: str, kind: str = "string") -> str:
+    """Make a field; returns the name that Constant Contact made of the label."""
+    body = orjson.dumps({"label": label, "type": kind})
     return str(_member(session.post("/contact_custom_fields", body), "name"))
 
 

@@ -19,6 +19,8 @@ from sync.contact.fields import (
     CUSTOM_PREFIX,
     EMAIL,
     PHONES,
+    SMS_CONSENT_DATE,
+    SMS_NUMBER,
     canonical_position,
 )
 
@@ -72,7 +74,9 @@ def differences(
     there: dict[str, list[Value]] = {}
     for name, value in _fields(resource, custom_field_names):
         there.setdefault(name, []).append(value)
-    unreadable = set(_choices(resource, custom_field_names))
+    # Nothing says that a contact is always shown with its number, nor where the day of consent is.
+    sms = {SMS_CONSENT_DATE} if SMS_NUMBER in there else {SMS_CONSENT_DATE, SMS_NUMBER}
+    unreadable = sms.union(_choices(resource, custom_field_names))
     here: dict[str, Value] = orjson.loads(body)
     return tuple(
         name
@@ -107,6 +111,8 @@ def _fields(
             text = _text(place.get(part))
             if prefix is not None and text:
                 yield prefix + field, text
+    if text := _text(_mapping(resource.get("sms_channel")).get("sms_address")):
+        yield SMS_NUMBER, re.sub(r"\D", "", text)[-10:]
     for custom in _mappings(resource.get("custom_fields")):
         label = custom_field_names.get(_text(custom.get("custom_field_id")))
         if label and (text := _text(custom.get("value"))):

@@ -17,6 +17,7 @@ from sync.contact.fields import (
     BIRTHDAY,
     BIRTHDAY_DAY,
     BIRTHDAY_MONTH,
+    CUSTOM_PREFIX,
     MAX_PHONES,
     SMS_CONSENT_DATE,
     SMS_NUMBER,
@@ -168,12 +169,13 @@ def check_date(
     """A whole date, as YYYY-MM-DD."""
     column = tidy(cells)
     days = parse_days(column, formats)
-    good = days.valid & (days.year >= _FIRST_YEAR)
+    first_year = _FIRST_YEAR if field.name == "anniversary" else 1
+    good = days.valid & (days.year >= first_year)
     early = np.flatnonzero(days.valid & ~good)
     findings = _date_findings(field.name, column, days, formats)
     if len(early):
-        reason = f"The year lies before {_FIRST_YEAR}; the contact goes without this date."
-        findings += (_warning(field.name, f"{field.name}_invalid", reason, early),)
+        reason = f"The year is missing or lies before {first_year}; the contact goes without it."
+        findings += (_warning(field.name, _date_code(field.name), reason, early),)
     parts = (_digits(days.year, 4), _digits(days.month, 2), _digits(days.day, 2))
     dates = pc.binary_join_element_wise(*parts, literal("-"))
     return pc.if_else(pa.array(good), dates, None), findings
@@ -236,7 +238,7 @@ def _too_long(field: Field, too_long: TooLong, positions: Positions) -> Finding:
 
 
 def _date_findings(name: str, column: pa.Array, days: Days, formats: tuple[str, ...]) -> Findings:
-    code = f"{name}_invalid"
+    code = _date_code(name)
     findings = []
     impossible = np.flatnonzero(days.impossible)
     if len(impossible):
@@ -249,6 +251,10 @@ def _date_findings(name: str, column: pa.Array, days: Days, formats: tuple[str, 
         reason += "contact goes without it."
         findings.append(_warning(name, code, reason, unread))
     return tuple(findings)
+
+
+def _date_code(name: str) -> str:
+    return "date_invalid" if name.startswith(CUSTOM_PREFIX) else f"{name}_invalid"
 
 
 def _warning(name: str, code: str, reason: str, positions: Positions) -> Finding:
