@@ -1,6 +1,7 @@
 """Which encoding a text file has: by its mark, by being valid UTF-8, or by charset-normalizer."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +16,22 @@ _BLOCK = 1 << 20
 _HEAD = 1 << 12
 _SAMPLE_BYTES = 1 << 16
 # What offices use; the order decides between encodings that read the sample alike.
-_CANDIDATES = [
-    "cp1252",
-    "cp1250",
+_LATIN = ("cp1252", "cp1250")
+_OTHERS = [
     "cp1251",
     "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "cp1257",
-    "cp437",
-    "cp850",
-    "mac_roman",
     "cp932",
     "gb18030",
-    "big5",
     "euc_kr",
+    "big5",
+    "cp1255",
+    "cp1256",
     "koi8_r",
+    "mac_roman",
+    "cp850",
+    "cp437",
 ]
-_LATIN = ("cp1252", "cp1250")
+_RUNS = re.compile(rb"[\x80-\xff]+")
 # A file with one broken byte among so many good UTF-8 characters is damaged UTF-8.
 _DAMAGED = 10
 _MARKS = (
@@ -137,7 +135,10 @@ def _cut_off(line: bytes) -> bool:
 
 
 def _guess(sample: bytes, path: Path) -> str:
-    found = charset_normalizer.from_bytes(sample, cp_isolation=_CANDIDATES, threshold=0.6)
+    if _looks_latin(sample):
+        # Names and streets show which of the two gives letters.
+        return max(_LATIN, key=lambda name: _letters(sample.decode(name, "replace")))
+    found = charset_normalizer.from_bytes(sample, cp_isolation=_OTHERS, threshold=0.6)
     best = found.best()
     if best is None:
         raise SourceError(
@@ -145,11 +146,20 @@ def _guess(sample: bytes, path: Path) -> str:
             'configuration, such as source.encoding = "cp1252".'
         )
     alike = {best.encoding, *best.could_be_from_charset}
-    first = next((name for name in _CANDIDATES if name in alike), best.encoding)
-    if first not in _LATIN:
-        return first
-    # Names and streets show which of the two gives letters.
-    return max(_LATIN, key=lambda name: _letters(sample.decode(name, "replace")))
+    return next((name for name in _OTHERS if name in alike), best.encoding)
+
+
+def _looks_latin(sample: bytes) -> bool:
+    """In the Latin script letters beyond ASCII stand alone or in pairs, most of them above 0xA0.
+
+    charset-normalizer needs whole sentences to tell the Latin script from the others, and a list of
+    contacts may have one ö in it. The other scripts have them in runs, the East Asian encodings
+    many of them below 0xA0.
+    """
+    runs = _RUNS.findall(sample)
+    length = sum(map(len, runs))
+    low = sum(0x80 < byte < 0xA0 for run in runs for byte in run)  # 0x80 is the euro sign
+    return length < 2.5 * len(runs) and low < 0.4 * length
 
 
 def _letters(text: str) -> float:

@@ -98,7 +98,9 @@ class WorkbookSource:
                 "Excel workbooks need the extra package: pip install 'contact-sync[excel]'."
             ) from None
         try:
-            book = openpyxl.load_workbook(self._path, read_only=True, data_only=True)
+            # As an open file, since openpyxl would judge a path by its ending.
+            file = self._path.open("rb")
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         except (OSError, KeyError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile):
             raise SourceError(
                 f"{self._path} can't be read as an Excel workbook: it is damaged or was cut off."
@@ -113,6 +115,7 @@ class WorkbookSource:
             yield cast(_Sheet, book[wanted]), names
         finally:
             book.close()
+            file.close()
 
 
 def _cell_text(cell: object) -> str:

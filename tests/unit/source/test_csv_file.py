@@ -29,7 +29,7 @@ def write(tmp_path: Path) -> Write:
     return write_file
 
 
-def opened(path: Path, **options: str) -> CsvSource:
+def opened(path: Path, **options: str | None) -> CsvSource:
     return CsvSource(path, Source.model_validate({"path": path, **options}))
 
 

@@ -1,0 +1,327 @@
+"""Files as they are found in offices: each is read as a person would, or refused by a sentence.
+
+Each file is made here; the expectation is the contacts' addresses with one field, and what is told
+of the rows that are none.
+"""
+
+import datetime as dt
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import orjson
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from sync.contact.mapping import map_columns
+from sync.contact.rules import Rules
+from sync.contact.validation import check
+from sync.errors import SourceError
+from sync.settings.options import Consent, FieldMapping, Source
+from sync.source import open_source
+
+RULES = Rules(Consent(all_rows_have_consent=True), FieldMapping())
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file and what comes of it.
+
+    Attributes:
+        sent: Pairs of address and city.
+        told: Pairs of row and code of what is no contact, or goes with a warning.
+        refused: Words of the sentence by which the whole file is refused.
+        said: Words of the source's description.
+    """
+
+    data: bytes
+    sent: Sequence[tuple[str, str | None]] = ()
+    told: Sequence[tuple[int, str]] = ()
+    refused: str = ""
+    said: str = ""
+    name: str = "contacts.csv"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def text(*lines: str, encoding: str = "utf-8", end: str = "\n") -> bytes:
+    return (end.join(lines) + end).encode(encoding)
+
+
+def zipped(**files: bytes) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return data.getvalue()
+
+
+def workbook(*rows: list[Any], styled: Callable[[Any], None] = lambda sheet: None) -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "People"
+    for row in rows:
+        sheet.append(row)
+    styled(sheet)
+    data = io.BytesIO()
+    book.save(data)
+    return data.getvalue()
+
+
+def as_parquet(**columns: Any) -> bytes:
+    data = io.BytesIO()
+    parquet.write_table(pa.table(columns), data)
+    return data.getvalue()
+
+
+def five_digits(sheet: Any) -> None:
+    sheet["B2"].number_format = "00000"
+
+
+def second_sheet(sheet: Any) -> None:
+    sheet.parent.create_sheet("Old").append(["nothing"])
+
+
+ANN = "ann@example.com"
+KOELN = [(ANN, "Köln")]
+PLAIN = text("email,city", f"{ANN},Köln")
+
+CORPUS = {
+    # encodings
+    "utf-8": Case(PLAIN, KOELN, said="(utf-8, cells separated by ',')"),
+    "utf-8 with a mark": Case(text("email,city", f"{ANN},Köln", encoding="utf-8-sig"), KOELN),
+    "a mark before a quoted header": Case(
+        text('"email","city"', f'{ANN},"Köln"', encoding="utf-8-sig"), KOELN
+    ),
+    "utf-16 as Excel's Unicode text": Case(
+        text("email\tcity", f"{ANN}\tKöln", encoding="utf-16", end="\r\n"), KOELN, said="utf-16"
+    ),
+    "utf-16 without a mark": Case(
+        text("email,city", f"{ANN},Köln", encoding="utf-16-le"), KOELN, said="utf-16-le"
+    ),
+    "utf-32": Case(text("email,city", f"{ANN},Köln", encoding="utf-32"), KOELN),
+    "windows western": Case(
+        text("email;city", f"{ANN};Köln", encoding="cp1252"), KOELN, said="cp1252"
+    ),
+    "windows western with a euro sign": Case(
+        text("email,city,fee", f"{ANN},Köln,5 €", encoding="cp1252"), KOELN, said="cp1252"
+    ),
+    "windows central european": Case(
+        text("email,city", f"{ANN},Łódź", "b@example.com,Żółkiew", encoding="cp1250"),
+        [(ANN, "Łódź"), ("b@example.com", "Żółkiew")],
+        said="cp1250",
+    ),
+    "windows cyrillic": Case(
+        text(
+            "имя,email,city",
+            f"Ольга Смирнова,{ANN},Москва",
+            "Иван Петров,b@example.com,Казань",
+            encoding="cp1251",
+        ),
+        [(ANN, "Москва"), ("b@example.com", "Казань")],
+        said="cp1251",
+    ),
+    "japanese": Case(
+        text("email,city", f"{ANN},東京都新宿区", encoding="cp932"), [(ANN, "東京都新宿区")]
+    ),
+    "a configured encoding goes first": Case(
+        text("email,city", f"{ANN},Köln", encoding="cp850"), KOELN, options={"encoding": "cp850"}
+    ),
+    "one wrong byte in good utf-8 is damage": Case(
+        text("email,city", *[f"{ANN},Köln"] * 30) + b"x@example.com,K\xf6ln\n",
+        refused="in line 32, is 0xF6",
+    ),
+    "cut off within a character": Case(
+        "email,city\na@example.com,Kö".encode()[:-1], refused="0xC3"
+    ),
+    # delimiters
+    "semicolons": Case(text("email;city", f"{ANN};Köln"), KOELN, said="';'"),
+    "tabs": Case(text("email\tcity", f"{ANN}\tKöln"), KOELN),
+    "pipes": Case(text("email|city", f"{ANN}|Köln"), KOELN),
+    "semicolons with commas in the cells": Case(
+        text("email;city;notes", f"{ANN};Köln;a, b, c, d"), KOELN
+    ),
+    "one column": Case(text("email", ANN, "b@example.com"), [(ANN, None), ("b@example.com", None)]),
+    "a separator too many in all rows": Case(
+        text("email,city", f"{ANN},Köln,", "b@example.com,Bath,"),
+        [*KOELN, ("b@example.com", "Bath")],
+        said="each row ends with a separator too many",
+    ),
+    "a separator too many in the header too": Case(text("email,city,", f"{ANN},Köln,"), KOELN),
+    # rows
+    "carriage returns alone": Case(text("email,city", f"{ANN},Köln", end="\r"), KOELN),
+    "mixed line ends": Case(
+        b"email,city\r\nann@example.com,K\xc3\xb6ln\nb@example.com,\r\n",
+        [*KOELN, ("b@example.com", None)],
+    ),
+    "no line end at the end": Case(PLAIN.rstrip(b"\n"), KOELN),
+    "blank lines everywhere": Case(
+        text("", "", "email,city", "", f"{ANN},Köln", ",", "", "broken,x", ""),
+        KOELN,
+        [(8, "email_invalid")],
+    ),
+    "a line break within quotes": Case(
+        text("email,city", f'{ANN},"Kö\nln"', "broken,x"),
+        [(ANN, "Kö ln")],
+        [(3, "email_invalid")],
+    ),
+    "quotes within quotes": Case(
+        text("email,city", f'{ANN},"the ""City"""'), [(ANN, 'the "City"')]
+    ),
+    "a quote within a cell": Case(text("email,city", f'{ANN},5" Bay'), [(ANN, '5" Bay')]),
+    "a quote that is never closed": Case(
+        text("email,city", f'{ANN},"Köln', "b@example.com,Bath"),
+        refused="quotation mark opened in row 2 is never closed",
+    ),
+    "stray NUL bytes": Case(b"email,city\nan\0n@example.com,K\xc3\xb6\0ln\n", KOELN),
+    "too many cells": Case(
+        text("email,city", "b@example.com,Bath,surplus", f"{ANN},Köln"), KOELN, [(2, "row")]
+    ),
+    "too few cells": Case(
+        text("email,city,zip", "b@example.com,Bath", f"{ANN},Köln,"), KOELN, [(2, "row")]
+    ),
+    "a footer": Case(text("email,city", f"{ANN},Köln", "(1 rows affected)"), KOELN, [(3, "row")]),
+    "only a header": Case(text("email,city"), refused="has a header but no rows"),
+    "nothing": Case(b"", refused="is empty"),
+    "only blank lines": Case(b"\n\n\r\n", refused="is empty"),
+    # headers
+    "blank and repeated names": Case(
+        text("email,,city,,notes,notes", f"{ANN},1,Köln,2,3,4"), KOELN
+    ),
+    "a repeated name that is needed": Case(
+        text("email,city,city", f"{ANN},Köln,Bath"), refused="2 columns named “city”"
+    ),
+    "capitals, blanks and no-break spaces": Case(
+        text(" E-MAIL ,\u00a0City\u200b", f"{ANN},Köln"), KOELN
+    ),
+    "no column of addresses": Case(text("name,city", "Ann,Köln"), refused="e-mail addresses"),
+    # values
+    "leading zeros stay": Case(
+        text("email,city,zip,phone", f"{ANN},02451,02451,0171 555"), [(ANN, "02451")]
+    ),
+    "formulas are text": Case(text("email,city", f"{ANN},=1+1"), [(ANN, "=1+1")]),
+    "html is text": Case(text("email,city", f"{ANN},<b>Köln</b>"), [(ANN, "<b>Köln</b>")]),
+    "emoji and right-to-left text": Case(
+        text("email,city", f"{ANN},😀 القاهرة"), [(ANN, "😀 القاهرة")]
+    ),
+    "NA and null are text": Case(
+        text("email,city", f"{ANN},NA", "b@example.com,null"),
+        [(ANN, "NA"), ("b@example.com", "null")],
+    ),
+    "clutter in addresses": Case(text("email,city", "\u200bANN@Example.com\u00a0 ,Köln"), KOELN),
+    # other kinds of files
+    "gzip": Case(gzip.compress(PLAIN), KOELN, name="contacts.csv.gz", said="packed as gzip"),
+    "gzip cut off": Case(
+        gzip.compress(PLAIN * 9)[:-9], refused="can't be unpacked", name="c.csv.gz"
+    ),
+    "zip": Case(zipped(export_csv=PLAIN), KOELN, name="c.zip", said="packed as export.csv in ZIP"),
+    "zip in another encoding": Case(
+        zipped(c_csv=text("email;city", f"{ANN};Köln", encoding="cp1252")), KOELN, name="c.zip"
+    ),
+    "zip of two": Case(zipped(a_csv=PLAIN, b_csv=PLAIN), refused="holds 2 files", name="c.zip"),
+    "zip cut off": Case(zipped(a_csv=PLAIN * 99)[:-30], refused="can't be unpacked", name="c.zip"),
+    "excel": Case(
+        workbook(["email", "city"], [ANN, "Köln"], [None, None], ["broken", 2]),
+        KOELN,
+        [(4, "email_invalid")],
+        name="c.xlsx",
+        said="Excel, sheet “People”",
+    ),
+    "excel numbers that show zeros": Case(
+        workbook(["email", "city"], [ANN, 2451], styled=five_digits),
+        [(ANN, "02451")],
+        name="c.xlsx",
+    ),
+    "excel numbers, truth and dates": Case(
+        workbook(
+            ["email", "city"],
+            ["a@example.com", 4711.0],
+            ["b@example.com", True],
+            ["c@example.com", dt.datetime(2020, 1, 2)],  # noqa: DTZ001
+        ),
+        [("a@example.com", "4711"), ("b@example.com", "true"), ("c@example.com", "2020-01-02")],
+        name="c.xlsx",
+    ),
+    "excel with a header below and a second sheet": Case(
+        workbook([], ["", "email", "city"], ["", ANN, "Köln"], styled=second_sheet),
+        KOELN,
+        name="c.xlsx",
+        said="not read: “Old”",
+    ),
+    "excel with a surplus cell": Case(
+        workbook(["email", "city"], [ANN, "Köln"], ["b@example.com", "Bath", "x"]),
+        KOELN,
+        [(3, "row")],
+        name="c.xlsx",
+    ),
+    "excel without that sheet": Case(
+        workbook(["email"]),
+        refused="has no sheet “Leads”",
+        name="c.xlsx",
+        options={"sheet": "Leads"},
+    ),
+    "excel with only a header": Case(workbook(["email"]), refused="no rows", name="c.xlsx"),
+    "excel called csv": Case(workbook(["email", "city"], [ANN, "Köln"]), KOELN),
+    "old excel": Case(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 9, refused="an old Excel workbook"),
+    "parquet": Case(
+        as_parquet(email=[ANN, None], city=["Köln", "Bath"]),
+        KOELN,
+        [(2, "email_missing")],
+        name="c.parquet",
+    ),
+    "parquet with types": Case(
+        as_parquet(
+            email=["a@example.com", "b@example.com"],
+            city=pa.array([2451, None], pa.int64()),
+            birthday=pa.array([dt.date(2000, 2, 29), None]),
+        ),
+        [("a@example.com", "2451"), ("b@example.com", None)],
+        name="c.parquet",
+    ),
+    "parquet cut off": Case(
+        as_parquet(email=[ANN])[:-9], refused="can't be read", name="c.parquet"
+    ),
+    "a pdf": Case(b"%PDF-1.7 ...", refused="a PDF document"),
+    "random bytes": Case(bytes(range(256)) * 20, refused="a binary file"),
+}
+
+
+@pytest.mark.parametrize("case", CORPUS.values(), ids=CORPUS.keys())
+def test_each_file_of_an_office_has_its_outcome(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / case.name
+    path.write_bytes(case.data)
+    options = Source.model_validate({"path": path, **case.options})
+    if case.refused:
+        with pytest.raises(SourceError) as caught:
+            outcome(options)
+        assert case.refused in str(caught.value)
+        assert "\n" not in str(caught.value)
+        return
+    sent, told, said = outcome(options)
+    assert sent == list(case.sent)
+    assert told == list(case.told)
+    assert case.said in said
+
+
+def outcome(options: Source) -> tuple[list[tuple[str, str | None]], list[tuple[int, str]], str]:
+    source = open_source(options)
+    mapping = map_columns(source.header, RULES)
+    sent: list[tuple[str, str | None]] = []
+    told: list[tuple[int, str]] = []
+    for chunk in source.chunks():
+        checked = check(chunk, mapping, RULES)
+        bodies = [orjson.loads(body) for body in checked.contacts["body"]]
+        sent += [(body["email"], body.get("city")) for body in bodies]
+        told += [(problem.row, problem.code) for problem in checked.problems]
+        told += [(fault.row, "row") for fault in chunk.faults]
+    return sent, told, source.description
+
+
+def test_there_are_many_of_them() -> None:
+    assert len(CORPUS) >= 40
