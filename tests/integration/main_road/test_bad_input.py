@@ -1,0 +1,151 @@
+"""What a person can do wrong: a sentence, an exit code of its own, and nothing sent."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sync.errors import ExitCode
+from tests.integration.main_road.conftest import MakeOffice
+from tests.integration.main_road.office import Done, Office
+
+
+def _no_file(office: Office) -> None:
+    office.contacts.unlink()
+
+
+def _empty(office: Office) -> None:
+    office.contacts.write_bytes(b"")
+
+
+def _header_only(office: Office) -> None:
+    office.contacts.write_text("email,first name\n")
+
+
+def _no_address(office: Office) -> None:
+    office.contacts.write_text("name,city\nAda,London\n")
+
+
+def _binary(office: Office) -> None:
+    office.contacts.write_bytes(b"\x7fELF\x02\x01\x01\x00" + bytes(range(256)) * 8)
+
+
+def _wrong_encoding(office: Office) -> None:
+    office.contacts.write_bytes("email,first name\nzoe@example.com,Zoë\n".encode("cp1252"))
+    office.configure(source='path = "contacts.csv"\nencoding = "utf-8"')
+
+
+def _folder(office: Office) -> None:
+    office.contacts.unlink()
+    office.contacts.mkdir()
+
+
+def _column_missing(office: Office) -> None:
+    office.configure(mapping='columns = { first_name = "Vorname" }')
+
+
+SOURCES: dict[str, tuple[Callable[[Office], None], str]] = {
+    "no file": (_no_file, "contacts.csv"),
+    "an empty file": (_empty, "empty"),
+    "a header only": (_header_only, "no row"),
+    "no e-mail column": (_no_address, "e-mail"),
+    "a binary file": (_binary, "contacts.csv"),
+    "a wrong encoding": (_wrong_encoding, "utf-8"),
+    "a folder": (_folder, "folder"),
+    "a mapped column missing": (_column_missing, "Vorname"),
+}
+
+
+@pytest.mark.parametrize("fault", SOURCES)
+def test_a_bad_source_is_told_in_a_sentence_and_nothing_is_sent(office: Office, fault: str) -> None:
+    spoil, word = SOURCES[fault]
+    spoil(office)
+    done = office.run("--run-now")
+    assert_sentence(done, ExitCode.SOURCE)
+    assert word in done.err
+    assert office.imports() == []
+    assert office.run("--dry-run").code == ExitCode.SOURCE
+
+
+CONFIGURATIONS = {
+    "a wrong type": ({"source": 'path = "contacts.csv"\nchunk_rows = "many"'}, "source.chunk_rows"),
+    "an unknown option": (
+        {"source": 'path = "contacts.csv"\ndelimeter = ";"'},
+        "did you mean delimiter?",
+    ),
+    "an unknown section": ({"sourcee": 'path = "x"'}, "did you mean source?"),
+    "a missing option": ({"oauth": ""}, "oauth.client_id is missing"),
+    "no list": ({"lists": "names = []"}, "lists.names"),
+    "an unknown time zone": ({"schedule": 'time_zone = "Mars/Olympus"'}, "schedule.time_zone"),
+}
+
+
+@pytest.mark.parametrize("fault", CONFIGURATIONS)
+def test_a_wrong_configuration_is_told_with_its_place(make_office: MakeOffice, fault: str) -> None:
+    sections, words = CONFIGURATIONS[fault]
+    office = make_office()
+    office.configure(**sections)
+    done = office.run("--run-now")
+    assert done.code == ExitCode.CONFIGURATION
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_configuration_that_cannot_be_read_is_told(make_office: MakeOffice) -> None:
+    office = make_office()
+    office.config.write_text("this is = not [ TOML")
+    assert_sentence(office.run("check"), ExitCode.CONFIGURATION)
+    office.config.write_bytes(gzip.compress(b"x"))
+    assert_sentence(office.run("check"), ExitCode.CONFIGURATION)
+    office.config.unlink()
+    done = office.run("status")
+    assert_sentence(done, ExitCode.CONFIGURATION)
+    assert "contact-sync init" in done.err
+
+
+def test_a_variable_that_sets_nothing_is_refused(make_office: MakeOffice) -> None:
+    done = make_office().run("status", environment={"CONTACT_SYNC_SORCE__PATH": "x.csv"})
+    assert done.code == ExitCode.CONFIGURATION
+    assert "did you mean source?" in done.err
+
+
+def test_a_secret_that_others_can_read_is_refused(office: Office) -> None:
+    (office.folder / "client_secret").chmod(0o644)
+    done = office.run("check")
+    assert done.code == ExitCode.CONFIGURATION
+    assert "chmod 600" in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--run-now", "--dry-run"), ("--nonsense",), ("nonsense",), ("--run-now", "status")],
+)
+def test_a_wrong_command_line_is_told(office: Office, arguments: tuple[str, ...]) -> None:
+    assert_sentence(office.run(*arguments), ExitCode.USAGE)
+
+
+def test_a_run_without_authorization_says_what_to_run(make_office: MakeOffice) -> None:
+    done = make_office().run("--run-now")
+    assert_sentence(done, ExitCode.AUTHORIZATION)
+    assert "contact-sync authorize" in done.err
+
+
+def test_a_state_that_cannot_be_written_is_told(make_office: MakeOffice) -> None:
+    office = make_office(state=['directory = "contacts.csv/state"'])
+    assert_sentence(office.run("--run-now"), ExitCode.STATE)
+
+
+def test_a_service_that_is_down_is_told(office: Office, tmp_path: Path) -> None:
+    office.configure(api='base_url = "http://127.0.0.1:9/v3"\ntimeout = 1')
+    done = office.run("check")
+    assert done.code == ExitCode.UNAVAILABLE
+    assert "can't be reached" in done.out
+
+
+def assert_sentence(done: Done, code: ExitCode) -> None:
+    """The exit code, and one line on standard error that is no traceback."""
+    assert done.code == code, done.err
+    assert len(done.err.strip().splitlines()) == 1, done.err
+    assert "Traceback" not in done.err
+    assert done.err.strip().endswith((".", "?"))
