@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# The suite starts the program hundreds of times; without compiled files each start takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check lock clean
 
 demo: .venv/installed ## See it run on this machine alone
