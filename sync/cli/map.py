@@ -74,7 +74,7 @@ def _samples(
     columns = list(field.recipe.columns)
     for at, row in enumerate(chunk.rows.tolist()):
         cells = [str(_cell(chunk.frame, column, at)).strip() for column in columns]
-        written = " | ".join(cells) if any(cells) else ""
+        written = " + ".join(cell for cell in cells if cell)
         if (columns and not written) or _short(written) in before or row not in bodies:
             continue
         before.append(_short(written))

@@ -23,6 +23,7 @@ from sync.contact.fields import (
     field_of,
 )
 from sync.contact.header_names import well_known_field
+from sync.contact.phones import known_region
 from sync.contact.rules import Rules
 from sync.errors import ConfigurationError, SourceError
 from sync.settings.mapping import CustomRecipe, FieldMapping, Recipe
@@ -113,6 +114,7 @@ def _refuse_impossible(mapping: FieldMapping) -> None:
             for half in _lone_halves(mapping.columns)
         ),
         *_lone_sms(mapping.columns),
+        *_unknown_region(mapping.phone_region),
         *_custom_field_problems(mapping.custom_fields),
     ]
     if problems:
@@ -154,6 +156,11 @@ def _lone_sms(names: Iterable[str]) -> Iterator[str]:
             f"{SMS_NUMBER} and {SMS_CONSENT_DATE} belong together: text messages are only for "
             "people who agreed to them on a known day"
         )
+
+
+def _unknown_region(region: str | None) -> Iterator[str]:
+    if region is not None and not known_region(region):
+        yield f"mapping.phone_region: {region} is no country with phone numbers; write US or DE"
 
 
 def _custom_field_problems(names: Iterable[str]) -> Iterator[str]:

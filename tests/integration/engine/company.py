@@ -58,7 +58,9 @@ class Company:
     def write(self) -> None:
         """Write the source's file."""
         names = sorted({"email"}.union(*self.rows.values()))
-        with self.settings.source.path.open("w", newline="", encoding="utf-8") as file:
+        path = self.settings.source.path
+        assert path is not None
+        with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows({"email": email, **row} for email, row in self.rows.items())
