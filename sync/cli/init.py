@@ -34,4 +34,5 @@ def command(
     say("  1. Set oauth.client_id, source.path and lists.names in it.")
     say("  2. Put the application's secret into a file of mode 0600; name it in")
     say("     oauth.client_secret_file.")
-    say("  3. contact-sync authorize, then contact-sync check, then contact-sync --dry-run")
+    say("  3. Say in [consent] who agreed to be written to; contact-sync map shows the mapping.")
+    say("  4. contact-sync authorize, then contact-sync check, then contact-sync --dry-run")

@@ -42,7 +42,13 @@ from sync.source.chunk import Chunk, Place, frame_of
 _CONNECT_SECONDS = 15
 _SQLITE_STEPS = 10_000
 _ALIAS = "contact_sync_source"
-_EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
+_EXTRAS = {
+    "postgresql": "postgresql",
+    "mysql": "mariadb",
+    "mariadb": "mariadb",
+    "mssql": "mssql",
+    "oracle": "oracle",
+}
 
 
 class DatabaseSource:
@@ -116,7 +122,7 @@ class DatabaseSource:
             statement = (options.query or "").strip().rstrip(";")
             if not only_header and self._since is None:
                 return text(_literally(statement))
-            inner = text(f"(\n{_literally(statement)}\n) AS {_ALIAS}")
+            inner = text(f"(\n{_literally(statement)}\n) {_ALIAS}")  # Oracle takes no AS here
             selected = select(literal_column("*")).select_from(inner)
         if only_header:
             return selected.where(false())
