@@ -12,9 +12,7 @@ def show_summary(recording: Recording) -> None:
     counts = recording.counts
     say()
     output.print(
-        _rows_table(
-            counts, recording.source, sent=not recording.dry_run, partial=recording.partial
-        )
+        _rows_table(counts, recording.source, sent=not recording.dry_run, partial=recording.partial)
     )
     if not counts.balanced:
         say("The counts do not add up: this is a fault in contact-sync, please report it.", "red")

@@ -153,3 +153,9 @@ class FieldMapping(Section):
         description="What becomes of a value that is longer than Constant Contact takes: cut it, "
         "drop the value, or reject the contact. Always reported.",
     )
+
+    @model_validator(mode="after")
+    def _format_of_a_region(self) -> Self:
+        if self.phone_format != "as_written" and self.phone_region is None:
+            raise ValueError("mapping.phone_format needs mapping.phone_region")
+        return self

@@ -198,7 +198,8 @@ class Duplicates(Section):
     column: str | None = Field(
         None,
         description="For newest: the column that holds a date, a time or a number. Dates are read "
-        "by mapping.date_formats; the last row counts among equals.",
+        "by mapping.date_formats; what can't be read counts as the oldest, and the last row counts "
+        "among equals.",
         examples=["updated_at"],
     )
 

@@ -5,22 +5,31 @@ import json
 from collections.abc import Iterable
 
 _TIME = "time"
+_AHEAD = dt.timedelta(days=1)  # time zones, and clocks that differ
 
 
 class Newest:
-    """The greatest value seen; values of another type than the first are passed over."""
+    """The greatest value seen; values of another type than the first are passed over.
 
-    def __init__(self) -> None:
+    So are times that lie more than a day ahead of `now`: one typing error of a year would else hide
+    all changes until then.
+    """
+
+    def __init__(self, now: dt.datetime) -> None:
         self._value: object = None
+        self._latest = (now + _AHEAD).replace(tzinfo=None)
 
     def add(self, values: Iterable[object]) -> None:
         """Look at some values; None and what can't be compared don't count."""
         for value in values:
             if value is None or isinstance(value, bool):
                 continue
-            if self._value is None or (
+            if self._value is not None and not (
                 isinstance(value, type(self._value)) and value > self._value  # type: ignore[operator]
             ):
+                continue
+            time = _as_time(value)
+            if time is None or time <= self._latest:
                 self._value = value
 
     def as_text(self) -> str | None:
@@ -65,3 +74,15 @@ def _earlier(text: str, overlap: dt.timedelta) -> str:
     if len(text) == len("2026-01-01"):
         return (time - max(overlap, dt.timedelta(days=1))).date().isoformat()
     return (time - overlap).isoformat(sep=text[10])
+
+
+def _as_time(value: object) -> dt.datetime | None:
+    """A time without its zone; None for what is no time."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, dt.datetime):
+        return value.replace(tzinfo=None)
+    return dt.datetime.combine(value, dt.time()) if isinstance(value, dt.date) else None

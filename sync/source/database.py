@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from sync.clock import utc_now
 from sync.errors import ConfigurationError, SourceError
 from sync.settings.options import Source
 from sync.source.as_text import text_series
@@ -62,7 +63,7 @@ class DatabaseSource:
         self._options = options
         self._url = _url(options, password)
         self._since = since
-        self._newest = Newest()
+        self._newest = Newest(utc_now())
         what = f"table {options.table}" if options.table else "query"
         self.name = f"{what} on {_address(options).render_as_string(hide_password=True)}"
         with self._reading() as connection:
@@ -88,7 +89,7 @@ class DatabaseSource:
             SourceError: the query is wrong or too slow, the connection was lost, or there is no
                 row although all were asked for.
         """
-        self._newest = Newest()
+        self._newest = Newest(utc_now())
         changed = self._options.changed_column
         at = self.header.index(changed) if changed else None
         row = 1

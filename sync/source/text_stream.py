@@ -103,7 +103,7 @@ def _spoken(encoding: str) -> str:
 def _advice(encoding: str) -> str:
     if encoding == "utf-8-sig":
         return (
-            "Save it as UTF-8, or name its encoding in the configuration: files from Windows "
-            'programs are often source.encoding = "cp1252".'
+            "The file is damaged, or is in another encoding: source.encoding must then be left "
+            'out of the configuration, so that it is found, or be another than "utf-8".'
         )
-    return "Name the file's true encoding in the configuration: source.encoding."
+    return "Leave source.encoding out of the configuration, so that it is found, or mend it."

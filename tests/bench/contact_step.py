@@ -84,8 +84,7 @@ def contact_step(path: Path, *, phones: bool) -> int:
     mapping = FieldMapping.model_validate(
         {
             "custom_fields": {"member_no": "member_no"},
-            "phone_region": "US" if phones else None,
-            "phone_format": "e164",
+            **({"phone_region": "US", "phone_format": "e164"} if phones else {}),
         }
     )
     rules = Rules(Consent(column="agreed", values=("yes",)), mapping)

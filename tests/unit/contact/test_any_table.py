@@ -24,6 +24,14 @@ from tests.contract.swagger import load_contract
 from tests.contract.validator import request_problems
 
 LISTS = ("04fe9a97-a579-43c5-bb1a-58ed29bf0a6a",)
+PHONES = [
+    {},
+    *(
+        {"phone_region": region, "phone_format": form}
+        for region in ("US", "DE")
+        for form in ("as_written", "national", "international", "e164")
+    ),
+]
 COLUMNS = ("one", "two", "three", "four")
 
 
@@ -122,10 +130,7 @@ def mappings(draw: st.DrawFn) -> FieldMapping:
             "auto": False,
             "columns": fields,
             "custom_fields": custom,
-            "phone_region": draw(st.sampled_from([None, "US", "DE"])),
-            "phone_format": draw(
-                st.sampled_from(["as_written", "national", "international", "e164"])
-            ),
+            **draw(st.sampled_from(PHONES)),
             "countries": draw(st.sampled_from(["as_written", "name", "code"])),
             "states": draw(st.sampled_from(["as_written", "name", "code"])),
             "too_long": draw(st.sampled_from(["cut", "drop", "reject"])),

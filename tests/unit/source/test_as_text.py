@@ -14,6 +14,7 @@ from sync.source.as_text import arrow_text, text_of, text_series
 from sync.source.changes import Newest, since_value
 
 HOUR = dt.timedelta(hours=1)
+NOW = dt.datetime(2026, 1, 3, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_any_values_make_a_column_of_text(values: list[object]) -> None:
     ],
 )
 def test_the_newest_value_is_kept_between_runs(values: list[object], since: object) -> None:
-    newest = Newest()
+    newest = Newest(NOW)
     newest.add(values)
     text = newest.as_text()
     assert text is not None
@@ -80,7 +81,21 @@ def test_the_newest_value_is_kept_between_runs(values: list[object], since: obje
 
 
 def test_nothing_seen_is_no_mark() -> None:
-    newest = Newest()
+    newest = Newest(NOW)
     newest.add([None])
     assert newest.as_text() is None
     assert since_value(None, HOUR) is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-01-02", "2062-01-02"],
+        [dt.date(2026, 1, 2), dt.date(2062, 1, 2)],
+        [dt.datetime(2062, 1, 2, tzinfo=dt.UTC), dt.datetime(2026, 1, 2, tzinfo=dt.UTC)],
+    ],
+)
+def test_a_time_far_ahead_hides_no_later_change(values: list[object]) -> None:
+    newest = Newest(NOW)
+    newest.add(values)
+    assert "2026-01-02" in (newest.as_text() or "")
