@@ -61,7 +61,7 @@ class _Bars:
 
 class _Lines:
     def step(self, title: str, total: int | None = None) -> None:
-        say(f"{title} ({total:,} contacts)" if total else title)
+        say(f"{title} ({total:,} contact{'' if total == 1 else 's'})" if total else title)
 
     def advance(self, contacts: int) -> None:
         """A line a step is enough where nothing moves."""
