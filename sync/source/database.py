@@ -139,7 +139,12 @@ class DatabaseSource:
         try:
             with engine.connect() as connection:
                 _limit(connection, self._options.query_timeout)
-                yield connection
+                try:
+                    yield connection
+                except BaseException:
+                    # Cut it: closed in good order, PyMySQL would read all rows that are left.
+                    connection.invalidate()
+                    raise
         except DBAPIError as error:
             raise self._failed(error, rows_read()) from None
         except SQLAlchemyError as error:

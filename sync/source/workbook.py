@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from sync.settings.options import Source
 from sync.source.as_text import text_of, text_series
 from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import clean_header, no_rows
+from sync.source.text_stream import unreadable
 
 _ZEROS = re.compile("0+")
 
@@ -97,15 +98,15 @@ class WorkbookSource:
             raise ConfigurationError(
                 "Excel workbooks need the extra package: pip install 'contact-sync[excel]'."
             ) from None
-        try:
-            # As an open file, since openpyxl would judge a path by its ending.
-            file = self._path.open("rb")
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        except (OSError, KeyError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile):
-            raise SourceError(
-                f"{self._path} can't be read as an Excel workbook: it is damaged or was cut off."
-            ) from None
-        try:
+        # As an open file, since openpyxl would judge a path by its ending.
+        with self._open() as file:
+            try:
+                book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            except (OSError, KeyError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile):
+                raise SourceError(
+                    f"{self._path} can't be read as an Excel workbook: it is damaged or was cut "
+                    "off."
+                ) from None
             names = list(book.sheetnames)
             wanted = self._options.sheet or names[0]
             if wanted not in names:
@@ -113,9 +114,13 @@ class WorkbookSource:
                     f"{self._path} has no sheet “{wanted}”; it has: {', '.join(names)}."
                 )
             yield cast(_Sheet, book[wanted]), names
-        finally:
             book.close()
-            file.close()
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._path.open("rb")
+        except OSError as error:
+            raise unreadable(self._path, error) from error
 
 
 def _cell_text(cell: object) -> str:
