@@ -1,7 +1,7 @@
 """Countries and states in one form: recognised by names and codes, anything else left as it is.
 
-The countries' names are those that phonenumbers carries (from Unicode's CLDR), the states' those of
-ISO 3166-2 for the United States and Canada.
+The countries' names are those of Unicode's CLDR, which Babel carries, the states' those of ISO
+3166-2 for the United States and Canada.
 """
 
 import unicodedata
@@ -10,7 +10,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from phonenumbers.geodata.locale import LOCALE_DATA
+from babel import Locale
 
 from sync.contact.recipes import by_value
 
@@ -18,8 +18,11 @@ Form = Literal["as_written", "name", "code"]
 
 _WITH_STATES = pa.array(["US", "CA"], pa.large_string())
 _LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
+# CLDR's codes that stand for no country: unions, the unknown, and stand-ins for tests.
+_NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 _OTHER_NAMES = {
-    "US": "USA, U.S., U.S.A., America, United States of America, États-Unis d'Amérique, USA (US)",
+    "US": "USA, U.S., U.S.A., America, United States of America, "
+    "États-Unis d'Amérique, Vereinigte Staaten von Amerika, USA (US)",
     "GB": "UK, U.K., Great Britain, Britain, England, Scotland, Wales, Northern Ireland",
     "CZ": "Czechia",
     "NL": "Holland, The Netherlands",
@@ -73,11 +76,11 @@ def _renamed(column: pa.Array, names: dict[str, str]) -> pa.Array:
 @lru_cache(maxsize=2)
 def _countries(form: Form) -> dict[str, str]:
     found: dict[str, str] = {}
-    for code, names in LOCALE_DATA.items():
-        english = _name(names, "en")
-        if english:
+    names = {language: Locale(language).territories for language in _LANGUAGES}
+    for code, english in names["en"].items():
+        if len(code) == 2 and code not in _NO_COUNTRIES:
             wanted = english if form == "name" else code
-            for text in (code, *filter(None, (_name(names, each) for each in _LANGUAGES))):
+            for text in (code, *filter(None, (names[each].get(code) for each in _LANGUAGES))):
                 found.setdefault(_plain(text), wanted)
     for code, others in _OTHER_NAMES.items():
         for text in others.split(", "):
@@ -86,12 +89,6 @@ def _countries(form: Form) -> dict[str, str]:
         code, long_code = pair.split(":")
         found.setdefault(_plain(long_code), found[_plain(code)])
     return found
-
-
-def _name(names: dict[str, str], language: str) -> str | None:
-    """A country's name; `*aa` refers to another language's."""
-    name = names.get(language)
-    return names.get(name[1:]) if name and name.startswith("*") else name
 
 
 @lru_cache(maxsize=2)
