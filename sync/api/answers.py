@@ -8,12 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    MaxRetryError,
-    NewConnectionError,
-    ProxyError,
-)
 
 from sync.errors import AccessForbidden, ContactSyncError, RequestRefused
 
@@ -72,17 +66,3 @@ def explain(refusal: Refusal, request: str) -> ContactSyncError:
         status=refusal.status,
         error_key=refusal.error_key,
     )
-
-
-def was_surely_not_sent(error: requests.RequestException) -> bool:
-    """Whether a request failed before anything of it could reach the server.
-
-    requests raises ConnectionError for a refused connection and for one that closed after the
-    request alike; only urllib3's reason inside tells them apart.
-    """
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    # A ProxyError is one of connecting to the proxy, or of its refusing to connect further.
-    return isinstance(reason, NewConnectionError | ConnectTimeoutError | ProxyError)

@@ -12,7 +12,7 @@ import structlog
 import tenacity
 from requests.auth import AuthBase
 
-from sync.api.answers import explain, read_refusal, was_surely_not_sent
+from sync.api.answers import explain, read_refusal
 from sync.api.limits import Limits, quota_exhausted
 from sync.clock import Clock, utc_now
 from sync.errors import (
@@ -24,6 +24,7 @@ from sync.errors import (
     OutcomeUnknown,
     ServiceUnavailable,
 )
+from sync.network import surely_not_sent
 from sync.stop import Stop
 
 Json = Any
@@ -260,7 +261,7 @@ def _network_failure(
     request: _Request, error: requests.RequestException
 ) -> _Again | ContactSyncError:
     reason = type(error).__name__
-    if was_surely_not_sent(error):
+    if surely_not_sent(error):
         return _Again(
             ServiceUnavailable(
                 f"Constant Contact can't be reached for {request} ({reason}); check the network "

@@ -16,18 +16,14 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     HTTPError,
-    MaxRetryError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
 )
 
 from sync.auth.outcomes import AnswerLost, GrantRefused, NotSent, Refused
 from sync.auth.token_answer import TokenAnswer, read_answer
 from sync.clock import Clock, utc_now
 from sync.errors import ConfigurationError
+from sync.network import reason_of, surely_not_sent
 from sync.settings import Settings
 
 __all__ = ["TokenAnswer", "TokenEndpoint"]
@@ -132,12 +128,12 @@ class TokenEndpoint:
         if surely_not_sent(error):
             return NotSent(
                 f"Constant Contact's token endpoint {host} can't be reached "
-                f"({_reason(error)}): check the network and oauth.token_url, or wait; nothing was "
-                "spent."
+                f"({reason_of(error)}): check the network and oauth.token_url, or wait; nothing "
+                "was spent."
             )
         return AnswerLost(
             f"The answer of Constant Contact's token endpoint {host} was lost "
-            f"({_reason(error)}); whether the pair was renewed is not known."
+            f"({reason_of(error)}); whether the pair was renewed is not known."
         )
 
 
@@ -152,32 +148,6 @@ def _basic(
         return request
 
     return sign
-
-
-def surely_not_sent(error: requests.RequestException) -> bool:
-    """Whether not a byte of the request itself can have reached the service.
-
-    Name not found, connection refused, no connection in time, a proxy that makes no tunnel, a
-    certificate that isn't trusted: all before the request. Anything else counts as unknown.
-    """
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
-        return True
-    cause = _cause(error)
-    if isinstance(cause, ProxyError):
-        return True
-    if isinstance(cause, SSLError):
-        return "CERTIFICATE_VERIFY_FAILED" in str(cause) or "WRONG_VERSION_NUMBER" in str(cause)
-    return isinstance(cause, NewConnectionError | ConnectTimeoutError)
-
-
-def _cause(error: requests.RequestException) -> object:
-    cause = error.args[0] if error.args else None
-    return cause.reason if isinstance(cause, MaxRetryError) else cause
-
-
-def _reason(error: requests.RequestException) -> str:
-    cause = _cause(error)
-    return type(cause if isinstance(cause, Exception) else error).__name__
 
 
 def _refuse_plain_http(address: str) -> None:

@@ -71,7 +71,7 @@ def make_people(count: int, seed: int) -> People:
 
 def expected(row: dict[str, str]) -> dict[str, Any]:
     """What the account must hold of a row; empty cells are left out."""
-    flat = {COLUMNS[name]: value for name, value in row.items() if value}
+    flat: dict[str, Any] = {COLUMNS[name]: value for name, value in row.items() if value}
     if birthday := flat.pop("birthday", None):
         flat["birthday_month"], flat["birthday_day"] = map(int, birthday.split("-")[1:])
     return flat

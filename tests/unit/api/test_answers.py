@@ -12,7 +12,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from sync.api.answers import Refusal, read_refusal, was_surely_not_sent
+from sync.api.answers import Refusal, read_refusal
+from sync.network import surely_not_sent
 
 
 def _response(body: bytes, status: int = 400) -> requests.Response:
@@ -78,7 +79,7 @@ _NEW = NewConnectionError(None, "refused")  # type: ignore[arg-type]
 def test_what_failed_before_the_request_was_surely_not_sent(
     error: requests.RequestException,
 ) -> None:
-    assert was_surely_not_sent(error)
+    assert surely_not_sent(error)
 
 
 @pytest.mark.parametrize(
@@ -93,4 +94,4 @@ def test_what_failed_before_the_request_was_surely_not_sent(
     ],
 )
 def test_anything_else_may_have_arrived(error: requests.RequestException) -> None:
-    assert not was_surely_not_sent(error)
+    assert not surely_not_sent(error)
