@@ -1,0 +1,91 @@
+"""The rejects file and the report: safe to open, and complete."""
+
+import csv
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sync.errors import ExitCode, StateError
+from sync.report.cleanup import remove_old
+from sync.report.html import write_report
+from sync.report.rejects import Entry, Kind, open_rejects
+from sync.state.runs import Counts, RunRecord
+
+NASTY = ("=1+1", "+49 30", "-2", "@SUM(A1)", "\tx", "\rx")
+
+
+def entry(value: str) -> Entry:
+    return Entry(
+        kind=Kind.REJECTED,
+        row=7,
+        email="a@example.com",
+        field="city",
+        value=value,
+        code="code",
+        reason="<script>alert(1)</script>",
+    )
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_no_cell_is_a_formula(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "rejects.csv"
+    with open_rejects(path) as rejects:
+        rejects.add(entry(value))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["value"] == f"'{value}"
+    assert row["row"] == "7"
+
+
+def test_a_file_without_an_entry_is_removed(tmp_path: Path) -> None:
+    with open_rejects(tmp_path / "rejects.csv"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StateError, match=r"report\.directory"),
+        open_rejects(tmp_path / "file" / "x"),
+    ):
+        pass
+
+
+def test_the_report_stands_alone_and_shows_text_as_text(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    run = RunRecord(
+        id=1,
+        started_at=now,
+        finished_at=now + timedelta(minutes=3),
+        host="here",
+        pid=1,
+        dry_run=False,
+        exit_code=ExitCode.DONE_WITH_REJECTS,
+        message="1 contact sent & <b>done</b>.",
+        counts=Counts(rows_read=3, new=1, rejected=2),
+        report=None,
+        rejects=None,
+    )
+    key = (Kind.REJECTED, "code")
+    path = tmp_path / "report.html"
+    write_report(path, [run], "contacts.csv", {key: 2}, {key: [entry("x")]})
+    page = path.read_text(encoding="utf-8")
+    assert "<b>done</b>" not in page
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=|url\(|https?://", page)
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_only_old_files_of_ours_are_removed(tmp_path: Path) -> None:
+    ours = tmp_path / "default-run-000001.html"
+    others = tmp_path / "notes.html"
+    for file in (ours, others):
+        file.touch()
+    remove_old(tmp_path, 90, datetime.now(UTC) + timedelta(days=89))
+    assert ours.exists()
+    remove_old(tmp_path, 90, datetime.now(UTC) + timedelta(days=91))
+    assert not ours.exists()
+    assert others.exists()
