@@ -1,11 +1,11 @@
 """What `--help` promises: the commands, the exit codes, and nothing of our insides."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from sync.cli.app import app
 from sync.errors import ExitCode
 
 ROOT = Path(__file__).parents[3]
@@ -30,12 +30,8 @@ STABLE = {0, 3, 64, 65, 66, 69, 70, 74, 75, 76, 77, 78}
 
 
 def help_of(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), *command, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = CliRunner().invoke(app, [*command, "--help"], prog_name="contact-sync")
+    assert done.exit_code == 0
     return done.stdout
 
 
