@@ -5,13 +5,16 @@ BIN := .venv/bin
 # The suite starts the program hundreds of times; without compiled files each start takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lock clean
+.PHONY: demo test soak check lock clean
 
 demo: .venv/installed ## See it run on this machine alone
 	$(BIN)/python main.py demo
 
 test: .venv/tests-installed ## Run the whole suite
 	$(BIN)/pytest -n auto
+
+soak: .venv/tests-installed ## Kill it 5,000 times (hours); SEED=… repeats a run
+	$(BIN)/pytest tests/faults -s --kills 5000 --rounds 100 $(if $(SEED),--seed $(SEED))
 
 check: .venv/tests-installed ## Lint, types and the rules of who may import whom
 	$(BIN)/ruff check .

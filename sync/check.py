@@ -6,12 +6,11 @@ from datetime import timedelta
 
 from sync.api import catalog
 from sync.api.session import ApiSession
-from sync.auth.lifetimes import disuse_warning
 from sync.auth.vault import Vault
 from sync.clock import utc_now
 from sync.contact.mapping import ColumnMapping, map_columns
 from sync.destination import read_destination
-from sync.errors import AccessForbidden, ContactSyncError, ExitCode
+from sync.errors import AccessForbidden, AuthorizationLost, ContactSyncError, ExitCode
 from sync.loading import configured_rules, open_configured
 from sync.run import open_session
 from sync.settings import Settings
@@ -95,8 +94,12 @@ class Check:
         return "set" if self._settings.client_secret else "empty"
 
     def _token(self) -> str:
+        self._vault.settle()
         self._vault.access_token(minimum_life=timedelta(0))
         status = self._vault.status()
+        if status.problem is not None:
+            # The access token may live on for hours; a person should not learn it from its death.
+            raise AuthorizationLost(status.problem)
         if status.issued_at is None or status.expires_at is None:
             return "present"
         now = utc_now()
@@ -108,8 +111,13 @@ class Check:
             )
         age = f"issued {span(now - status.issued_at)} ago, expires in "
         life = f"{span(status.expires_at - now)}; scopes {' '.join(status.scopes)}"
-        warning = disuse_warning(status.issued_at, now)
-        return f"{age}{life}{f'. {warning}' if warning else ''}"
+        dies = status.refresh_token_dies_at
+        unused = f"; refresh token good until {dies:%Y-%m-%d} if unused" if dies else ""
+        told = (
+            status.warning,
+            "A renewed pair waits in the rescue file." if status.rescued_pair_waits else None,
+        )
+        return ". ".join((f"{age}{life}{unused}", *(sentence for sentence in told if sentence)))
 
     def _reach(self, session: ApiSession) -> str:
         catalog.privileges(session)

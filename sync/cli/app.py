@@ -17,7 +17,7 @@ from sync.cli.terminal import errors, say
 from sync.errors import ContactSyncError, ExitCode, UsageError
 from sync.logs import configure_logging
 from sync.run import Run
-from sync.service import serve, stop_on_signals
+from sync.service import serve, settle_first, stop_on_signals
 from sync.state.store import open_store
 from sync.stop import Stop
 
@@ -102,6 +102,8 @@ def _run_once(context: typer.Context, *, dry_run: bool, wait: timedelta) -> int:
     stop_on_signals(stop)
     with open_store(settings) as store:
         vault = open_vault(settings, store)
+        if not dry_run:
+            settle_first(vault)
         with watched() as progress:
             run = Run(settings, store, vault, stop=stop, progress=progress)
             recording = run.dry_run(wait=wait) if dry_run else run.sync(wait=wait)

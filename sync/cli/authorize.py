@@ -1,5 +1,6 @@
 """`contact-sync authorize`: the person's one visit."""
 
+import sys
 import webbrowser
 from datetime import timedelta
 from typing import Annotated
@@ -12,7 +13,7 @@ from sync.auth import authorize
 from sync.auth.authorize import AuthorizationRequest
 from sync.auth.token_answer import TokenAnswer
 from sync.auth.token_endpoint import TokenEndpoint
-from sync.auth.vault import Vault, open_vault
+from sync.auth.vault import AnotherAccount, Vault, open_vault, refuse_another_account
 from sync.cli.options import ConfigOption, invocation
 from sync.cli.terminal import say
 from sync.errors import ContactSyncError
@@ -92,10 +93,36 @@ def _keep(
     account = _account(settings, store, answer)
     account_id = account.encoded_account_id if account else None
     if not first:
+        another_account = another_account or _means_another_account(vault, account)
         vault.keep(answer, encoded_account_id=account_id, another_account=another_account)
     elif account_id is not None:
         vault.pin(account_id)
     return f" for {account.organization_name} ({account_id})" if account else ""
+
+
+def _means_another_account(vault: Vault, account: AccountSummary | None) -> bool:
+    """Whether a person at the terminal wants to leave the former account; False for the same one.
+
+    Raises AnotherAccount when the person doesn't, or when there is nobody to ask.
+    """
+    before = vault.status().encoded_account_id
+    if account is None:
+        return False
+    try:
+        refuse_another_account(before, account.encoded_account_id)
+    except AnotherAccount as other:
+        if not sys.stdin.isatty():
+            raise AnotherAccount(
+                f"{other} If it is meant all the same: contact-sync authorize --another-account."
+            ) from None
+        say(
+            f"You pressed Allow in {account.organization_name} ({account.encoded_account_id}). "
+            f"The state here describes the contacts of account {before}."
+        )
+        if not typer.confirm("Leave that account and go on with this one?", default=False):
+            raise
+        return True
+    return False
 
 
 def _pasted_code(request: AuthorizationRequest) -> str:

@@ -6,7 +6,6 @@ import typer
 from rich.table import Table
 
 from sync.api.limits import used_today
-from sync.auth.lifetimes import disuse_warning
 from sync.auth.vault import PairStatus, open_vault
 from sync.check import span
 from sync.cli.options import ConfigOption, invocation
@@ -40,23 +39,40 @@ def command(context: typer.Context, config: ConfigOption = None) -> None:
 
 
 def _token_lines(status: PairStatus, now: datetime) -> list[str]:
+    lines = [*_pair_lines(status, now)]
+    if status.problem:
+        lines.append(f"       {status.problem}")
+    if status.warning:
+        lines.append(f"       {status.warning}")
+    if status.refresh_in_flight_since is not None:
+        lines.append(
+            f"       a refresh began at {status.refresh_in_flight_since:%Y-%m-%d %H:%M} UTC and "
+            "isn't finished; the next start settles it"
+        )
+    if status.rescued_pair_waits:
+        lines.append(
+            "       a renewed pair waits in the rescue file, since the database could not be "
+            "written; the next start takes it in"
+        )
+    return lines
+
+
+def _pair_lines(status: PairStatus, now: datetime) -> list[str]:
     if not status.exists or status.issued_at is None or status.expires_at is None:
         return ["Token: none yet; run contact-sync authorize."]
-    if status.problem:
-        return [f"Token: {status.problem}"]
     left = status.expires_at - now
     life = f"expires in {span(left)}" if left.total_seconds() > 0 else "expired"
     lines = [
         f"Token: access token of {status.issued_at:%Y-%m-%d %H:%M} UTC, "
         f"{span(now - status.issued_at)} old, {life}; generation {status.generation}"
     ]
-    if status.refresh_token_dies_at is not None:
+    dies = status.refresh_token_dies_at
+    if dies is not None and status.lost_at is None:
+        days = max(0, (dies - now).days)
         lines.append(
-            f"       refresh token good until {status.refresh_token_dies_at:%Y-%m-%d} if it is not "
-            "used before; each refresh starts the 180 days anew"
+            f"       refresh token good until {dies:%Y-%m-%d} ({days} days) if it is not used "
+            "before; each refresh starts the 180 days anew"
         )
-    if warning := disuse_warning(status.issued_at, now):
-        lines.append(f"       {warning}")
     return lines
 
 

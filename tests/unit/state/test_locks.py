@@ -6,12 +6,15 @@ import signal
 import time
 from datetime import timedelta
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from sync.errors import Busy
 from sync.settings import Settings
+from sync.state.locks import _own_connection
 from sync.state.store import Store, open_store
 from tests.conftest import SettingsFor
 
@@ -71,3 +74,26 @@ def test_a_lock_outlives_the_server_s_patience_with_idle_connections(
         time.sleep(2.5)
         with pytest.raises(Busy), store.locks.hold("a.run", wait=AT_ONCE):
             pass
+
+
+def test_configurations_that_share_a_sqlite_file_share_its_locks(
+    settings_for: SettingsFor, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    first = settings_for(state={"directory": tmp_path / "one", "url": url})
+    second = settings_for(state={"directory": tmp_path / "two", "url": url})
+    with (
+        open_store(first) as one,
+        open_store(second) as two,
+        one.locks.hold("a.run", wait=AT_ONCE),
+        pytest.raises(Busy),
+        two.locks.hold("a.run", wait=AT_ONCE),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+def test_the_server_asks_soon_whether_a_lock_s_holder_lives(store: Store) -> None:
+    # Over a Unix socket the server shows 0: there the kernel itself tells of a death.
+    with store.locks.hold("a.run", wait=AT_ONCE), _own_connection(store.locks._unpooled) as own:
+        assert own.scalar(text("SHOW tcp_keepalives_idle")) in ("15", "0")
