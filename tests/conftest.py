@@ -15,6 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync.sandbox import Sandbox, SandboxSettings
 from sync.settings import Settings
 from sync.state.store import Store, open_store
+from tests.contract.recording import every_request_is_as_declared
+
+# The fixture holds for every test.
+__all__ = ["every_request_is_as_declared"]
 
 SERVERS = {
     "postgresql": os.environ.get(

@@ -18,7 +18,7 @@ _MAIN = Path(__file__).resolve().parents[2] / "main.py"
 def test_a_pair_survives_kills_of_the_program(
     home: Home, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills: int = pytestconfig.getoption("kills") // 8
+    kills: int = pytestconfig.getoption("kills") // 20
     seed: int = pytestconfig.getoption("seed") or random.SystemRandom().randrange(10**9)
     instants = random.Random(seed)
     killed = renewed = in_window = 0
