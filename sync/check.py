@@ -49,8 +49,9 @@ class Check:
         """The findings, as they are made."""
         yield Finding("configuration", f"valid, for the account {self._settings.account.name}")
         yield Finding("state", f"open, in {self._store.address}")
-        yield from self._look("source", self._source)
-        yield from self._look("columns", self._columns)
+        source = yield from self._look("source", self._source)
+        if source.well:
+            yield from self._look("columns", self._columns)
         yield from self._look("client secret", self._client_secret)
         token = yield from self._look("token", self._token)
         if not token.well:

@@ -42,6 +42,7 @@ def command(
 def show_sandbox(sandbox: "Sandbox") -> None:
     """Tell how to reach it."""
     say(f"A local Constant Contact runs at {sandbox.url} (Ctrl-C stops it).", "green")
+    say(f"Its people, lists and requests, to look at and to play with: {sandbox.admin_url}/")
     say("Put this into a configuration, in place of what its sections say now:")
     say()
     say(sandbox_configuration(sandbox))

@@ -149,3 +149,13 @@ def assert_sentence(done: Done, code: ExitCode) -> None:
     assert len(done.err.strip().splitlines()) == 1, done.err
     assert "Traceback" not in done.err
     assert done.err.strip().endswith((".", "?"))
+
+
+def test_a_check_tells_each_fault_once(make_office: MakeOffice) -> None:
+    office = make_office()
+    office.contacts.unlink()
+    done = office.run("check")
+    assert done.code == ExitCode.SOURCE
+    assert done.out.count("contacts.csv") == 1
+    assert "✓ state" in done.out
+    assert "✗ token" in done.out
