@@ -143,7 +143,7 @@ def test_a_proxy_that_cant_be_reached_means_that_nothing_was_sent(
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         with pytest.raises(ServiceUnavailable) as failed:
-            session.post("/contact_lists", b"{}")
+            session.post("/contact_lists", b'{"name":"News 2"}')
     assert not isinstance(failed.value, OutcomeUnknown)
     assert "can't be reached" in sentence(failed.value)
 
@@ -242,7 +242,9 @@ def test_a_refusal_is_explained_and_not_repeated(
         Fault("status", path=LISTS, status=status, error_key="the.key", error_message="The cause")
     )
     with pytest.raises(RequestRefused) as failed:
-        session.get("/contact_lists") if method == "GET" else session.post("/contact_lists", b"{}")
+        session.get("/contact_lists") if method == "GET" else session.post(
+            "/contact_lists", b'{"name":"News 2"}'
+        )
     text = sentence(failed.value)
     for part in (f"{method} /contact_lists", str(status), "the.key", "The cause"):
         assert part in text
