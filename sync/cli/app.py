@@ -10,18 +10,17 @@ from typer.exceptions import TyperException
 
 from sync.auth.vault import open_vault
 from sync.cli import authorize, check, demo, init, map, sandbox, status, tokens  # noqa: A004
-from sync.cli.options import ConfigOption, Invocation, invocation
+from sync.cli.options import EXIT_CODES, ConfigOption, Invocation, invocation
 from sync.cli.progress import watched
-from sync.cli.summary import show_summary
-from sync.cli.terminal import errors, say
-from sync.errors import ContactSyncError, ExitCode, UsageError
+from sync.cli.summary import show_stopped, show_summary
+from sync.cli.terminal import complain, survive_encodings
+from sync.errors import ContactSyncError, ExitCode, GuardStopped, UsageError
 from sync.logs import configure_logging
 from sync.run import Run
 from sync.service import serve, settle_first, stop_on_signals
+from sync.state.runs import Runs
 from sync.state.store import open_store
 from sync.stop import Stop
-
-_EXIT_CODES = "".join(f"{code.value:>3}  {code.meaning}\n" for code in ExitCode)
 
 app = typer.Typer(
     add_completion=False,
@@ -30,23 +29,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("init")(init.command)
-app.command("authorize")(authorize.command)
-app.command("map")(map.command)
-app.command("check")(check.command)
-app.command("status")(status.command)
-app.command("sandbox")(sandbox.command)
-app.command("demo")(demo.command)
-app.add_typer(tokens.app, name="tokens")
-app.command("rotate-key")(tokens.rotate_key_command)
-app.command("adopt")(tokens.adopt_command)
-app.command("logout")(tokens.logout_command)
+app.command("init", epilog=EXIT_CODES)(init.command)
+app.command("authorize", epilog=EXIT_CODES)(authorize.command)
+app.command("map", epilog=EXIT_CODES)(map.command)
+app.command("check", epilog=EXIT_CODES)(check.command)
+app.command("status", epilog=EXIT_CODES)(status.command)
+app.command("sandbox", epilog=EXIT_CODES)(sandbox.command)
+app.command("demo", epilog=EXIT_CODES)(demo.command)
+app.add_typer(tokens.app, name="tokens", epilog=EXIT_CODES)
+app.command("rotate-key", epilog=EXIT_CODES)(tokens.rotate_key_command)
+app.command("adopt", epilog=EXIT_CODES)(tokens.adopt_command)
+app.command("logout", epilog=EXIT_CODES)(tokens.logout_command)
 
 
-@app.callback(
-    invoke_without_command=True,
-    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
-)
+@app.callback(invoke_without_command=True, epilog=EXIT_CODES)
 def run(
     context: typer.Context,
     config: ConfigOption = None,
@@ -106,7 +102,11 @@ def _run_once(context: typer.Context, *, dry_run: bool, wait: timedelta) -> int:
             settle_first(vault)
         with watched() as progress:
             run = Run(settings, store, vault, stop=stop, progress=progress)
-            recording = run.dry_run(wait=wait) if dry_run else run.sync(wait=wait)
+            try:
+                recording = run.dry_run(wait=wait) if dry_run else run.sync(wait=wait)
+            except GuardStopped:
+                show_stopped(Runs(store, settings.account.name).last(1)[0])
+                raise
     show_summary(recording)
     return recording.exit_code
 
@@ -121,6 +121,7 @@ def _work(context: typer.Context) -> None:
 
 def main() -> None:
     """Run the command line; the process ends with one of `ExitCode`."""
+    survive_encodings()
     sys.exit(_run_app(sys.argv[1:]))
 
 
@@ -128,15 +129,13 @@ def _run_app(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="contact-sync", standalone_mode=False)
     except ContactSyncError as error:
-        errors.print(str(error), markup=False, highlight=False)
+        complain(str(error))
         return int(error.exit_code)
     except TyperException as error:
-        errors.print(
-            f"{error.format_message()} See contact-sync --help.", markup=False, highlight=False
-        )
+        complain(_wrong_usage(error.format_message()))
         return int(ExitCode.USAGE)
     except (typer.Abort, KeyboardInterrupt):
-        say("Stopped.")
+        complain("Stopped.")
         return int(ExitCode.BUSY)
     except BrokenPipeError:
         # Whoever read the output has gone; nothing more can be told.
@@ -146,12 +145,16 @@ def _run_app(arguments: list[str]) -> int:
     return result if isinstance(result, int) else int(ExitCode.DONE)
 
 
+def _wrong_usage(message: str) -> str:
+    period = "" if message.endswith((".", "?")) else "."
+    place = " It goes before the command." if "option: --verbose" in message else ""
+    return f"{message}{period}{place} See contact-sync --help."
+
+
 def _tell_fault(fault: Exception, *, verbose: bool) -> int:
-    errors.print(
+    complain(
         f"This is a fault in contact-sync ({type(fault).__name__}); what was recorded is safe. "
-        "Run it again with --verbose before the command, and report what it prints.",
-        markup=False,
-        highlight=False,
+        "Run it again with --verbose before the command, and report what it prints."
     )
     if verbose:
         structlog.get_logger().exception("fault")

@@ -15,7 +15,7 @@ from sync.auth.token_answer import TokenAnswer
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.auth.vault import AnotherAccount, Vault, open_vault, refuse_another_account
 from sync.cli.options import ConfigOption, invocation
-from sync.cli.terminal import say
+from sync.cli.terminal import ask_secret, say
 from sync.errors import ContactSyncError
 from sync.logs import configure_logging
 from sync.run import open_session
@@ -132,7 +132,7 @@ def _pasted_code(request: AuthorizationRequest) -> str:
     say()
     say("2. The browser then ends on a page that it can't show. Copy that page's whole address")
     say("   (it contains code=…) and paste it here within five minutes.")
-    return authorize.code_from_pasted(request, typer.prompt("Address", hide_input=True))
+    return authorize.code_from_pasted(request, ask_secret("Address"))
 
 
 def _code_from_browser(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sync.errors import ExitCode
 from sync.settings import Settings, load_settings
 
 ConfigOption = Annotated[
@@ -18,6 +19,12 @@ ConfigOption = Annotated[
         "else /etc/contact-sync/contact-sync.toml.",
     ),
 ]
+
+
+# At the end of each command's help.
+EXIT_CODES = "\b\nExit codes:\n" + "".join(
+    f"{code.value:>3}  {code.meaning}\n" for code in ExitCode
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from sync.cli.terminal import output, say
+from sync.cli.terminal import number, output, say
 from sync.progress import Progress as Watcher
 
 
@@ -61,7 +61,7 @@ class _Bars:
 
 class _Lines:
     def step(self, title: str, total: int | None = None) -> None:
-        say(f"{title} ({total:,} contact{'' if total == 1 else 's'})" if total else title)
+        say(f"{title} ({number(total, 'contact')})" if total else title)
 
     def advance(self, contacts: int) -> None:
         """A line a step is enough where nothing moves."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="The port on 127.0.0.1; 0 takes a free one.")
+    ] = 0,
     database: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Keep the sandbox in this file. Default: in memory."),

@@ -3,13 +3,12 @@
 from datetime import datetime
 
 import typer
-from rich.table import Table
 
 from sync.api.limits import used_today
 from sync.auth.vault import PairStatus, open_vault
 from sync.check import span
 from sync.cli.options import ConfigOption, invocation
-from sync.cli.terminal import output, say
+from sync.cli.terminal import number, output, say, table
 from sync.clock import utc_now
 from sync.schedule import next_run
 from sync.settings import Settings
@@ -90,16 +89,19 @@ def _show_outbox(outbox: Outbox) -> None:
     waiting = outbox.open()
     if waiting:
         contacts = sum(entry.contacts for entry in waiting)
-        say(f"Outbox: {len(waiting):,} imports with {contacts:,} contacts wait to be confirmed")
+        say(
+            f"Outbox: {number(len(waiting), 'import')} with {number(contacts, 'contact')} to be "
+            "confirmed"
+        )
 
 
 def _show_runs(runs: list[RunRecord]) -> None:
     if not runs:
         say("No run yet; start one with contact-sync --run-now.")
         return
-    table = Table("run", "began (UTC)", "took", "outcome")
+    shown = table("run", "began (UTC)", "took", "outcome")
     for run in runs:
         took = span(run.finished_at - run.started_at) if run.finished_at else "-"
         outcome = run.message or f"not finished (process {run.pid} on {run.host})"
-        table.add_row(str(run.id), f"{run.started_at:%Y-%m-%d %H:%M:%S}", took, outcome)
-    output.print(table)
+        shown.add_row(str(run.id), f"{run.started_at:%Y-%m-%d %H:%M:%S}", took, outcome)
+    output.print(shown)

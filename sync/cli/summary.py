@@ -2,9 +2,9 @@
 
 from rich.table import Table
 
-from sync.cli.terminal import output, say
+from sync.cli.terminal import number, output, say, table
 from sync.recording import Recording
-from sync.state.runs import Counts
+from sync.state.runs import Counts, RunRecord
 
 
 def show_summary(recording: Recording) -> None:
@@ -25,8 +25,8 @@ def show_summary(recording: Recording) -> None:
         )
     if recording.dry_run and recording.batches:
         say(
-            f"A sync would send {recording.batches:,} imports with "
-            f"{recording.payload_bytes:,} bytes."
+            f"A sync would send {number(recording.batches, 'import')} with "
+            f"{number(recording.payload_bytes, 'byte')}."
         )
     if recording.resumed:
         say(f"{recording.resumed:,} contacts of an interrupted run were settled first.")
@@ -37,8 +37,16 @@ def show_summary(recording: Recording) -> None:
         say(f"Report:  {recording.record.report}")
 
 
+def show_stopped(run: RunRecord) -> None:
+    """Print what a run had found in the source when the guard stopped it."""
+    say()
+    output.print(_rows_table(run.counts, "", sent=False, partial=False))
+    if run.report:
+        say(f"Report:  {run.report}")
+
+
 def _rows_table(counts: Counts, source: str, *, sent: bool, partial: bool) -> Table:
-    table = Table(title=source, title_justify="left", show_header=False)
+    table = Table(title=source or None, title_justify="left", show_header=False)
     table.add_column("what")
     table.add_column("count", justify="right")
     table.add_row("rows read", f"{counts.rows_read:,}", style="bold")
@@ -60,9 +68,9 @@ def _rows_table(counts: Counts, source: str, *, sent: bool, partial: bool) -> Ta
 
 
 def _reasons_table(recording: Recording) -> Table:
-    table = Table("kind", "reason", "count", "for example")
-    table.columns[2].justify = "right"
+    shown = table("kind", "reason", "count", "for example")
+    shown.columns[2].justify = "right"
     for (kind, code), count in sorted(recording.rejects.reasons.items()):
         sample = recording.rejects.samples[(kind, code)][0]
-        table.add_row(kind.value, code, f"{count:,}", f"row {sample.row}: {sample.reason}")
-    return table
+        shown.add_row(kind.value, code, f"{count:,}", f"row {sample.row}: {sample.reason}")
+    return shown

@@ -8,31 +8,32 @@ import typer
 from sync.auth.moving import export_pair, import_pair
 from sync.auth.rotation import rotate_key
 from sync.auth.vault import open_vault
-from sync.cli.options import ConfigOption, invocation
-from sync.cli.terminal import say
+from sync.cli.options import EXIT_CODES, ConfigOption, invocation
+from sync.cli.terminal import ask_secret, say
 from sync.logs import configure_logging
 from sync.settings import Settings
 from sync.state.store import open_store
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     help="Move the token pair to another machine.",
 )
 
 
-@app.command("export")
+@app.command("export", epilog=EXIT_CODES)
 def export_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The file to make; it must not exist yet.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to make; it must not exist yet.")
+    ],
     config: ConfigOption = None,
 ) -> None:
     """Move the pair out of this machine into a file.
 
-    It shows the key that opens the file. From then on this machine can't use the pair any
-    more. Carry the file and the key to the other
-    machine by different ways, and run `tokens import` there.
+    It shows the key that opens the file. From then on this machine can't use the pair any more.
+    Carry the file and the key to the other machine by different ways, and run `tokens import`
+    there.
     """
     settings = _settings(context, config)
     with open_store(settings) as store:
@@ -42,10 +43,12 @@ def export_command(
     say("On the other machine: contact-sync tokens import FILE; it asks for the key.")
 
 
-@app.command("import")
+@app.command("import", epilog=EXIT_CODES)
 def import_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The file that `tokens export` made.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file that `tokens export` made.")
+    ],
     config: ConfigOption = None,
 ) -> None:
     """Take in a pair that another machine exported.
@@ -53,7 +56,7 @@ def import_command(
     It asks for the transfer key that the export showed.
     """
     settings = _settings(context, config)
-    key = typer.prompt("Transfer key", hide_input=True)
+    key = ask_secret("Transfer key")
     with open_store(settings) as store:
         import_pair(settings, store, file, key)
     say(f"The pair is here, and {file} is removed. Next: contact-sync check", "green")

@@ -2,11 +2,12 @@
 
 import difflib
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -15,6 +16,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from sync.errors import ConfigurationError
@@ -153,6 +155,8 @@ def load_settings(path: Path | None = None) -> Settings:
             settings = Settings(**{"oauth": {}, "source": {}, **content})
         except ValidationError as error:
             problems += [_sentence(detail) for detail in error.errors(include_url=False)]
+        except SettingsError as error:
+            problems.append(_no_json(error, os.environ))
     if problems:
         raise ConfigurationError(f"The configuration {file} is wrong:", tuple(problems))
     return settings
@@ -229,48 +233,80 @@ def _systemd_credentials() -> dict[str, Any]:
         file = Path(directory, name)
         if file.is_file():
             option = name.removeprefix("vault_").removeprefix("source_")
-            found[section] = {option: file.read_text(encoding="utf-8").strip()}
+            found[section] = {option: _read_credential(file)}
     return found
+
+
+def _read_credential(file: Path) -> str:
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The systemd credential {file} can't be read: {_reason(error)}."
+        ) from None
+    if not secret:
+        raise ConfigurationError(f"The systemd credential {file} is empty.")
+    return secret
 
 
 def _unknown_environment(environment: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that set nothing: a typing error that would go unnoticed."""
-    allowed = {CONFIGURATION_VARIABLE, *OTHER_VARIABLES}
+    others = {CONFIGURATION_VARIABLE, *OTHER_VARIABLES}
+    known = {*others, *(f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields)}
     return [
-        f"the environment variable {name} sets no option"
-        + _did_you_mean(section.lower(), Settings.model_fields)
+        f"the environment variable {name} sets no option{_did_you_mean(whole, known)}"
         for name in environment
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in allowed
-        for section in [name.removeprefix(ENVIRONMENT_PREFIX).partition("__")[0]]
-        if section.lower() not in Settings.model_fields
+        for whole in [name.upper().partition("__")[0]]
+        if whole.startswith(ENVIRONMENT_PREFIX) and whole not in known
     ]
+
+
+def _no_json(error: SettingsError, environment: Mapping[str, str]) -> str:
+    # The exception names only the section, so all that the environment sets of it is named.
+    found = re.search(r'for field "(\w+)"', str(error))
+    prefix = f"{ENVIRONMENT_PREFIX}{found[1] if found else ''}".upper()
+    names = ", ".join(name for name in environment if name.upper().startswith(prefix))
+    return (
+        f"{names}: lists and tables are written as JSON in the environment, such as "
+        f"""{ENVIRONMENT_PREFIX}LISTS__NAMES='["One", "Two"]'"""
+    )
 
 
 def _sentence(detail: ErrorDetails) -> str:
     path = [str(part) for part in detail["loc"]]
     name = ".".join(path)
-    if detail["type"] == "extra_forbidden":
-        return f"{name} is not an option" + _did_you_mean(path[-1], _options_of(path[:-1]))
-    if detail["type"] == "missing":
-        return f"{name} is missing"
     message = detail["msg"].removeprefix("Value error, ")
-    return (
-        f"{name} {message}"
-        if name and message.startswith("must")
-        else ": ".join(filter(None, [name, message]))
-    )
+    match detail["type"]:
+        case "extra_forbidden":
+            said = f"{name} is not an option" + _did_you_mean(path[-1], _options_of(path[:-1]))
+        case "missing":
+            said = f"{name} is missing"
+        case "model_type" | "dict_type":
+            said = f"{name} must be a table: [{name}] on a line of its own, then its options"
+        case _ if message.startswith(f"{name}."):
+            said = message
+        case _ if name and message.startswith(("must", "is ", "needs")):
+            said = f"{name} {message}"
+        case _:
+            said = ": ".join(filter(None, [name, message]))
+    variable = f"{ENVIRONMENT_PREFIX}{'__'.join(path)}".upper()
+    given = any(variable == each.upper() for each in os.environ)
+    return f"{said} (from the environment variable {variable})" if given else said
 
 
 def _options_of(path: list[str]) -> Mapping[str, object]:
-    model: type[BaseModel] = Settings
+    """The options of a section, or of a table in one such as a field's mapping."""
+    kind: Any = Settings
     for part in path:
-        section = model.model_fields[part].annotation
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
-            return {}
-        model = section
-    return model.model_fields
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+            kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        else:
+            kind = kind.model_fields[part].annotation
+    return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
 
 
-def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}"
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(names)}"

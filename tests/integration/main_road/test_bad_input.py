@@ -107,7 +107,7 @@ def test_a_configuration_that_cannot_be_read_is_told(make_office: MakeOffice) ->
 def test_a_variable_that_sets_nothing_is_refused(make_office: MakeOffice) -> None:
     done = make_office().run("status", environment={"CONTACT_SYNC_SORCE__PATH": "x.csv"})
     assert done.code == ExitCode.CONFIGURATION
-    assert "did you mean source?" in done.err
+    assert "did you mean CONTACT_SYNC_SOURCE?" in done.err
 
 
 def test_a_secret_that_others_can_read_is_refused(office: Office) -> None:
