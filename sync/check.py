@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sync.api import catalog
-from sync.api.session import ApiSession
+from sync.api.session import FEW_ATTEMPTS, ApiSession
 from sync.auth.vault import Vault
 from sync.clock import utc_now
 from sync.contact.mapping import ColumnMapping, map_columns
@@ -56,7 +56,9 @@ class Check:
         token = yield from self._look("token", self._token)
         if not token.well:
             return
-        session = open_session(self._settings, self._store, self._vault, Stop())
+        session = open_session(
+            self._settings, self._store, self._vault, Stop(), attempts=FEW_ATTEMPTS
+        )
         try:
             yield from self._look_at_account(session)
         finally:

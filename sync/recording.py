@@ -6,14 +6,14 @@ leaves a record without an end, which the next run's resuming settles.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
 from sync.clock import Clock
-from sync.errors import Busy, ContactSyncError, ExitCode, RunLocked
+from sync.errors import Busy, ContactSyncError, ExitCode, RunLocked, StateError
 from sync.report.cleanup import remove_old
 from sync.report.html import write_report
 from sync.report.rejects import RejectsFile, open_rejects
@@ -22,6 +22,7 @@ from sync.state.runs import Counts, RunRecord, Runs
 from sync.state.store import Store
 
 _HISTORY = 90
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -64,12 +65,13 @@ def recorded(
         stem = settings.report.directory / f"{account}-run-{run_id:06}"
         structlog.contextvars.bind_contextvars(run=run_id, account=account)
         try:
-            with open_rejects(stem.with_name(f"{stem.name}-rejects.csv")) as rejects:
+            with _rejects_of(run_id, stem, runs, clock) as rejects:
                 recording = Recording(run_id, dry_run, rejects)
                 try:
                     yield recording
+                    rejects.close()  # a full disk is told before the run is told as done
                 except BaseException as error:
-                    _end(recording, runs, clock, stem, *_failure(error))
+                    _end_failed(recording, runs, clock, stem, error)
                     raise
                 _end(recording, runs, clock, stem, *_success(recording.counts, dry_run=dry_run))
             remove_old(settings.report.directory, settings.report.keep_days, clock())
@@ -104,6 +106,33 @@ def _who_runs(runs: Runs, account: str) -> str:
     )
 
 
+def _rejects_of(run_id: int, stem: Path, runs: Runs, clock: Clock) -> RejectsFile:
+    try:
+        return open_rejects(stem.with_name(f"{stem.name}-rejects.csv"))
+    except StateError as error:
+        runs.finish(
+            run_id,
+            exit_code=error.exit_code,
+            message=str(error),
+            counts=Counts(),
+            report=None,
+            rejects=None,
+            now=clock(),
+        )
+        raise
+
+
+def _end_failed(
+    recording: Recording, runs: Runs, clock: Clock, stem: Path, error: BaseException
+) -> None:
+    """Record the failure; what else fails meanwhile is logged, since it must not hide the first."""
+    try:
+        _end(recording, runs, clock, stem, *_failure(error))
+        recording.rejects.close()
+    except StateError as another:
+        _log.warning("the end of a failed run is not recorded whole", reason=str(another))
+
+
 def _end(
     recording: Recording,
     runs: Runs,
@@ -126,7 +155,12 @@ def _end(
     )
     history = runs.last(_HISTORY)
     recording.record = history[0]
-    write_report(report, history, recording.source, rejects.reasons, rejects.samples)
+    try:
+        write_report(report, history, recording.source, rejects.reasons, rejects.samples)
+    except StateError as error:
+        # The record tells the same, so a report less is no run's failure.
+        recording.record = replace(recording.record, report=None)
+        _log.warning("no report was written", reason=str(error))
 
 
 def _failure(error: BaseException) -> tuple[ExitCode, str]:

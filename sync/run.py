@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sync import plan
 from sync.api import catalog
 from sync.api.limits import Limits
-from sync.api.session import ApiSession, TokenSource
+from sync.api.session import ATTEMPTS, ApiSession, TokenSource
 from sync.auth.vault import Vault
 from sync.clock import Clock, utc_now
 from sync.contact.mapping import ColumnMapping, map_columns
@@ -305,7 +305,13 @@ class Run:
 
 
 def open_session(
-    settings: Settings, store: Store, tokens: TokenSource, stop: Stop, clock: Clock = utc_now
+    settings: Settings,
+    store: Store,
+    tokens: TokenSource,
+    stop: Stop,
+    clock: Clock = utc_now,
+    *,
+    attempts: int = ATTEMPTS,
 ) -> ApiSession:
     """A session of the configured application, within its limits."""
     limits = Limits(
@@ -317,7 +323,13 @@ def open_session(
         clock=clock,
     )
     return ApiSession(
-        settings.api.base_url, tokens, limits, stop, timeout=settings.api.timeout, clock=clock
+        settings.api.base_url,
+        tokens,
+        limits,
+        stop,
+        timeout=settings.api.timeout,
+        clock=clock,
+        attempts=attempts,
     )
 
 

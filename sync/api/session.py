@@ -30,7 +30,9 @@ from sync.stop import Stop
 Json = Any
 Params = Mapping[str, str | int]
 
-_ATTEMPTS = 7
+ATTEMPTS = 7
+# For a person who waits at the terminal.
+FEW_ATTEMPTS = 3
 _SHORTEST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(seconds=60)
 _NO_CONTENT = 204
@@ -108,7 +110,9 @@ class ApiSession:
         *,
         timeout: timedelta,
         clock: Clock = utc_now,
+        attempts: int = ATTEMPTS,
     ) -> None:
+        self._attempts = attempts
         self._base_url = base_url.rstrip("/")
         self._tokens = tokens
         self._limits = limits
@@ -148,7 +152,7 @@ class ApiSession:
     def _perform(self, request: _Request) -> Json:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(self._attempts),
             wait=_pause,
             sleep=lambda seconds: self._stop.sleep(timedelta(seconds=seconds)),
             reraise=True,
@@ -224,7 +228,7 @@ class ApiSession:
             self._limits.exhaust(self._clock() - response.elapsed)
             return quota_exhausted(self._limits.per_day, self._clock())
         busy = Busy(
-            f"Constant Contact still says too many requests for {request} after {_ATTEMPTS} "
+            f"Constant Contact still says too many requests for {request} after {self._attempts} "
             "tries; the next run goes on where this one stopped."
         )
         return _Again(busy, pause=_retry_after(response, self._clock))
@@ -278,7 +282,7 @@ def _passing(
         return OutcomeUnknown(f"Constant Contact is not well: {what}.")
     return _Again(
         ServiceUnavailable(
-            f"Constant Contact is not well: {what}, {_ATTEMPTS} times; the next run goes on."
+            f"Constant Contact is not well: {what}, time and again; the next run goes on."
         ),
         pause,
     )

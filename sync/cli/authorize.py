@@ -9,6 +9,7 @@ import typer
 
 from sync.api import catalog
 from sync.api.catalog import AccountSummary
+from sync.api.session import FEW_ATTEMPTS
 from sync.auth import authorize
 from sync.auth.authorize import AuthorizationRequest
 from sync.auth.token_answer import TokenAnswer
@@ -152,7 +153,8 @@ def _code_from_browser(
 
 def _account(settings: Settings, store: Store, answer: TokenAnswer) -> AccountSummary | None:
     """Whose account it is; the pair must be kept even when this can't be told."""
-    session = open_session(settings, store, _NewToken(answer.access_token), Stop())
+    token = _NewToken(answer.access_token)
+    session = open_session(settings, store, token, Stop(), attempts=FEW_ATTEMPTS)
     try:
         return catalog.account_summary(session)
     except ContactSyncError as error:

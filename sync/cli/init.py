@@ -15,9 +15,7 @@ _MODE = 0o600
 def command(
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="[PATH]", help="Where to write it; an existing file is not touched."
-        ),
+        typer.Argument(metavar="PATH", help="Where to write it; an existing file is not touched."),
     ] = Path("contact-sync.toml"),
 ) -> None:
     """Write an annotated configuration.

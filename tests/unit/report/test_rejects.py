@@ -1,7 +1,9 @@
 """The rejects file and the report: safe to open, and complete."""
 
 import csv
+import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from sync.report.html import write_report
 from sync.report.rejects import Entry, Kind, open_rejects
 from sync.state.runs import Counts, RunRecord
 
-NASTY = ("=1+1", "+49 30", "-2", "@SUM(A1)", "\tx", "\rx")
+NASTY = ("=1+1", "+49 30", "-2", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＠SUM(A1)")
 
 
 def entry(value: str) -> Entry:
@@ -37,6 +39,38 @@ def test_no_cell_is_a_formula(tmp_path: Path, value: str) -> None:
         (row,) = csv.DictReader(file)
     assert row["value"] == f"'{value}"
     assert row["row"] == "7"
+
+
+def test_every_kind_is_told_in_a_file_that_spreadsheets_read(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    with open_rejects(path) as rejects:
+        rejects.place = lambda row: ("second.csv", row - 5)
+        for kind in Kind:
+            rejects.add(replace(entry('Zoë, "the" first\nof two lines'), kind=kind))
+    content = path.read_bytes()
+    assert content.startswith("\ufeffkind,row,email".encode())
+    rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines(keepends=True)))
+    assert [row["kind"] for row in rows] == [kind.value for kind in Kind]
+    assert {row["value"] for row in rows} == {'Zoë, "the" first\nof two lines'}
+    assert {(row["file"], row["row"]) for row in rows} == {("second.csv", "2")}
+    assert path.stat().st_mode & 0o077 == 0
+    assert rejects.reasons == {(kind, "code"): 1 for kind in Kind}
+
+
+def test_a_full_disk_is_told_before_anything_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    path.symlink_to("/dev/full")
+    with pytest.raises(StateError, match="No space left"):
+        open_rejects(path)
+
+
+def test_a_disk_that_becomes_full_is_told(tmp_path: Path) -> None:
+    rejects = open_rejects(tmp_path / "rejects.csv")
+    with Path("/dev/full").open("w") as full:
+        os.dup2(full.fileno(), rejects._file.fileno())
+    rejects.add(entry("x"))
+    with pytest.raises(StateError, match="No space left"):
+        rejects.close()
 
 
 def test_a_file_without_an_entry_is_removed(tmp_path: Path) -> None:
@@ -89,3 +123,12 @@ def test_only_old_files_of_ours_are_removed(tmp_path: Path) -> None:
     remove_old(tmp_path, 90, datetime.now(UTC) + timedelta(days=91))
     assert not ours.exists()
     assert others.exists()
+
+
+def test_what_cannot_be_removed_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "default-run-000001.html").mkdir()
+    remove_old(tmp_path, 1, datetime.now(UTC) + timedelta(days=9))
+    said = capsys.readouterr()
+    assert "can't be removed" in said.out + said.err
