@@ -46,9 +46,9 @@ def serve(settings: Settings, store: Store, vault: Vault) -> None:
         next_run_time=utc_now(),
     )
     scheduler.add_listener(_tell_scheduler_fault, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
-    scheduler.start()
     due = next_run(settings.schedule, utc_now())
     _log.info("worker started", account=settings.account.name, next_run=due.isoformat())
+    scheduler.start()
     try:
         stop.wait()
     finally:

@@ -22,6 +22,9 @@ from sync.state.runs import Runs
 from sync.state.store import open_store
 from sync.stop import Stop
 
+# What Typer makes of Ctrl-C.
+_INTERRUPTED = 130
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=False,
@@ -134,15 +137,21 @@ def _run_app(arguments: list[str]) -> int:
     except TyperException as error:
         complain(_wrong_usage(error.format_message()))
         return int(ExitCode.USAGE)
-    except (typer.Abort, KeyboardInterrupt):
-        complain("Stopped.")
-        return int(ExitCode.BUSY)
+    except typer.Abort:
+        return _stopped()
     except BrokenPipeError:
         # Whoever read the output has gone; nothing more can be told.
         return int(ExitCode.DONE)
     except Exception as fault:  # noqa: BLE001 (the last line of defence: a sentence, no traceback)
         return _tell_fault(fault, verbose="--verbose" in arguments)
+    if result == _INTERRUPTED:
+        return _stopped()
     return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _stopped() -> int:
+    complain("Stopped.")
+    return int(ExitCode.BUSY)
 
 
 def _wrong_usage(message: str) -> str:

@@ -1,0 +1,219 @@
+"""Where the configuration comes from, and how each mistake in it is told with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from sync.errors import ConfigurationError
+from sync.settings import load_settings, read_secret_file
+from sync.settings.example import example
+
+MINIMAL = """
+[oauth]
+client_id = "an-application"
+[source]
+path = "contacts.csv"
+[lists]
+names = ["Customers"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "contact-sync.toml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def problems(file: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(file)
+    return raised.value.problems
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "section", "option", "read"),
+    [
+        ("SOURCE__PATH", "/data/other.csv", "source", "path", Path("/data/other.csv")),
+        ("LISTS__NAMES", '["One", "Two"]', "lists", "names", ("One", "Two")),
+        ("SOURCE__CHUNK_ROWS", "500", "source", "chunk_rows", 500),
+        ("lists__create_missing", "true", "lists", "create_missing", True),
+        ("LISTS", '{"column": "Country"}', "lists", "column", "Country"),
+    ],
+)
+def test_the_environment_goes_first(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    section: str,
+    option: str,
+    read: object,
+) -> None:
+    monkeypatch.setenv(f"CONTACT_SYNC_{variable}", value)
+    assert getattr(getattr(load_settings(file), section), option) == read
+
+
+def test_relative_paths_start_at_the_configuration_s_folder(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    settings = load_settings(file)
+    assert settings.source.path == file.parent / "contacts.csv"
+    assert settings.state.directory == file.parent / "state"
+    assert settings.report.directory == file.parent / "reports"
+
+
+def test_the_file_is_found_where_it_is_usual(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    assert load_settings().oauth.client_id == "an-application"
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("CONTACT_SYNC_CONFIG", str(file))
+    assert load_settings().oauth.client_id == "an-application"
+    monkeypatch.delenv("CONTACT_SYNC_CONFIG")
+    with pytest.raises(ConfigurationError, match="contact-sync init"):
+        load_settings()
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+def test_secrets_come_from_systemd_s_credentials(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "client_secret").write_text("from systemd\n")
+    (folder / "vault_key").write_text("a key\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    (tmp_path / "secret").write_text("from a file")
+    file.write_text(MINIMAL.replace("[source]", 'client_secret_file = "secret"\n[source]'))
+    settings = load_settings(file)
+    assert settings.client_secret == "from systemd"
+    assert settings.vault.key is not None
+    assert settings.vault.key.get_secret_value() == "a key"
+
+    monkeypatch.setenv("CONTACT_SYNC_OAUTH__CLIENT_SECRET", "from the environment")
+    assert load_settings(file).client_secret == "from the environment"
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "is empty"), (b"\xff\xfe", "not UTF-8")])
+def test_a_credential_that_holds_nothing_is_told(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str
+) -> None:
+    (tmp_path / "client_secret").write_bytes(content)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=f"client_secret.*{words}"):
+        load_settings(file)
+
+
+def test_a_secret_file_is_read_only_when_it_is_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    with pytest.raises(ConfigurationError, match="No such file"):
+        read_secret_file(secret)
+    secret.write_text("s3cret\n")
+    for mode in (0o640, 0o604, 0o660):
+        secret.chmod(mode)
+        with pytest.raises(ConfigurationError, match="chmod 600"):
+            read_secret_file(secret)
+    secret.chmod(0o600)
+    assert read_secret_file(secret) == "s3cret"
+    secret.write_text("\n")
+    with pytest.raises(ConfigurationError, match="is empty"):
+        read_secret_file(secret)
+
+
+def test_no_secret_is_shown_by_a_repr_or_a_problem(file: Path) -> None:
+    file.write_text(
+        MINIMAL.replace("[source]", 'client_secret = "hush"\n[source]')
+        + '[vault]\nkey = "whisper"\n[state]\nurl = "postgresql://u:murmur@h/d"\n'
+    )
+    shown = repr(load_settings(file)) + str(load_settings(file))
+    assert not any(secret in shown for secret in ("hush", "whisper", "murmur"))
+    file.write_text(MINIMAL.replace("[source]", 'client_secret = ["hush"]\n[source]'))
+    assert "hush" not in "".join(problems(file))
+
+
+# --- mistakes -------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "[source]\nchunk_rows = 'many'": "source.chunk_rows: Input should be a valid integer",
+    "[source]\npaht = 'x'": "source.paht is not an option; did you mean path?",
+    "[sources]\npath = 'x'": "sources is not an option; did you mean source?",
+    "[lists]\ncolumn = 5": "lists.column: Input should be a valid string",
+    "[mapping.columns.email]\ncolum = 'x'": "colum is not an option; did you mean column?",
+    "[mapping.custom_fields.a]\ntyp = 'x'": "typ is not an option; did you mean type?",
+    "[oauth]\nscopes = ['contact_data']": "oauth.scopes must contain offline_access",
+    "[schedule]\ntime = '25:00'": "schedule.time: ",
+    "[guard]\nmax_shrink_percent = 120": "guard.max_shrink_percent: ",
+    "[source]\nurl = 'sqlite://'": "source.path and source.url exclude each other",
+}
+
+
+@pytest.mark.parametrize("lines", MISTAKES, ids=lambda lines: lines.replace("\n", " "))
+def test_each_mistake_is_told_with_its_place(file: Path, lines: str) -> None:
+    heading = lines.splitlines()[0]
+    text = MINIMAL.replace(heading, lines) if heading in MINIMAL else MINIMAL + lines
+    file.write_text(text)
+    told = problems(file)
+    assert len(told) == 1
+    assert MISTAKES[lines] in told[0]
+    assert "Value error" not in told[0]
+
+
+def test_all_mistakes_are_told_at_once(file: Path) -> None:
+    file.write_text("source = 5\n[oauth]\n[lists]\nnam = 1\n[api]\ntimeout = 'long'\n")
+    told = "\n".join(problems(file))
+    assert "source must be a table: [source] on a line of its own" in told
+    assert "oauth.client_id is missing" in told
+    assert "did you mean names?" in told
+    assert "api.timeout" in told
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("CONTACT_SYNC_SORCE__PATH", "x", "did you mean CONTACT_SYNC_SOURCE?"),
+        ("contact_sync_sorce__path", "x", "did you mean CONTACT_SYNC_SOURCE?"),
+        ("CONTACT_SYNC_CONFG", "x", "did you mean CONTACT_SYNC_CONFIG?"),
+        ("CONTACT_SYNC_SOURCE__PAHT", "x", "did you mean path?"),
+        ("CONTACT_SYNC_LISTS__NAMES", "One", "CONTACT_SYNC_LISTS__NAMES: lists and tables"),
+        ("CONTACT_SYNC_SOURCE", "x.csv", "CONTACT_SYNC_SOURCE: lists and tables"),
+        (
+            "CONTACT_SYNC_SOURCE__CHUNK_ROWS",
+            "many",
+            "(from the environment variable CONTACT_SYNC_SOURCE__CHUNK_ROWS)",
+        ),
+    ],
+)
+def test_a_mistake_in_the_environment_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    told = problems(file)
+    assert len(told) == 1
+    assert words in told[0]
+
+
+# --- the example, filled in -----------------------------------------------------------------------
+
+
+def test_the_example_filled_in_as_init_says_is_valid(tmp_path: Path) -> None:
+    text = (
+        example()
+        .replace('client_id = "your-api-key"', 'client_id = "abc"')
+        .replace("# client_secret_file =", "client_secret_file =")
+        .replace("# all_rows_have_consent = false", "all_rows_have_consent = true")
+    )
+    (tmp_path / "client_secret").write_text("s3cret")
+    (tmp_path / "client_secret").chmod(0o600)
+    file = tmp_path / "contact-sync.toml"
+    file.write_text(text, encoding="utf-8")
+    settings = load_settings(file)
+    assert settings.client_secret == "s3cret"
+    assert settings.consent.all_rows_have_consent
