@@ -68,7 +68,9 @@ class Check:
         reached = yield from self._look("API", lambda: self._reach(session))
         if not reached.well:
             return
-        yield from self._look("privileges", lambda: self._privileges(session))
+        privileges = yield from self._look("privileges", lambda: self._privileges(session))
+        if not privileges.well:
+            return
         yield from self._look("account", lambda: self._account(session))
         if self._mapping is not None:
             mapping = self._mapping

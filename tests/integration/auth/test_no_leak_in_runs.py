@@ -80,7 +80,7 @@ def _run(
     """A sync with --verbose; its output, its processes and the write-ahead log are noted."""
     process = subprocess.Popen(
         office.command("--verbose", "--run-now"),
-        env=office._environment(None),
+        env=office.variables(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

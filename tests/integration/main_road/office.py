@@ -108,7 +108,7 @@ class Office:
         """Run the program to its end, with nobody at its input."""
         done = subprocess.run(
             self.command(*arguments),
-            env=self._environment(environment),
+            env=self.variables(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -122,7 +122,7 @@ class Office:
         """Start the program and go on."""
         return subprocess.Popen(
             self.command(*arguments),
-            env=self._environment(None),
+            env=self.variables(None),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -138,7 +138,8 @@ class Office:
         """The imports that reached the service."""
         return [entry for entry in self.sandbox.requests(path=IMPORTS) if entry.method == "POST"]
 
-    def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
+    def variables(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment that the program sees."""
         kept = {
             name: value
             for name, value in os.environ.items()
