@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -166,11 +165,3 @@ def test_a_lost_authorization_is_told_though_the_access_token_still_works(
     finding = unwell(office)
     assert finding.what == "token"
     assert finding.exit_code == ExitCode.AUTHORIZATION
-
-
-def test_an_unreachable_service_is_told_within_seconds(office: Office, tmp_path: Path) -> None:
-    office.configure(api='base_url = "http://127.0.0.1:9/v3"')
-    finding = unwell(office)
-    assert finding.what == "API"
-    assert finding.exit_code == ExitCode.UNAVAILABLE
-    assert "can't be reached" in finding.sentence

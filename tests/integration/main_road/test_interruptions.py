@@ -2,11 +2,14 @@
 
 import json
 import random
+import re
 import signal
+import socket
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +99,14 @@ def test_the_demo_runs_twice_in_a_row_and_leaves_no_server(make_office: MakeOffi
     for _ in range(2):
         done = office.run("demo", "--folder", str(office.folder / "demo"))
         assert done.code == ExitCode.DONE, done.err
+        (port,) = re.findall(r"It runs at http://127\.0\.0\.1:(\d+),", done.out)
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            pass
+    for scene in ("authorize --no-browser", "check", "--dry-run", "--run-now", "status"):
+        assert f"$ python main.py --config contact-sync.toml {scene}" in done.out
+    assert "298 contacts sent, 0 unchanged, 2 rejected." in done.out
+    (reports,) = re.findall(r"^Reports:  (\S+)", done.out, re.MULTILINE)
+    assert len(list(Path(reports).glob("*.html"))) == 3
     assert "[ Allow ]" in done.out
     assert "2 contacts sent, 295 unchanged" in done.out
     assert "To go live" in done.out
