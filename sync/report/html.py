@@ -62,5 +62,8 @@ def _parts(run: RunRecord) -> list[_Part]:
         _Part("unchanged", counts.unchanged, "unchanged"),
         _Part("rejected", counts.faulty, "rejected"),
         _Part("opted out", counts.opted_out, "opted-out"),
-        _Part("duplicates", counts.duplicates, "duplicates"),
+        _Part("not allowed to be sent", counts.withheld, "withheld"),
+        _Part(
+            "duplicate" if counts.duplicates == 1 else "duplicates", counts.duplicates, "duplicates"
+        ),
     ]

@@ -1,18 +1,13 @@
 """A person's visit in a real browser: the program, the service's page, the loopback page."""
 
-import os
 import re
-import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -20,35 +15,7 @@ from sync.errors import ExitCode
 from sync.sandbox import Sandbox
 from tests.integration.main_road.office import Office
 
-_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _PATIENCE_SECONDS = 30
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with a profile of its own."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        _without("there is no chromium with its chromedriver here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    try:
-        opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    except WebDriverException as error:
-        _without(f"chromium doesn't start: {error.msg}")
-    yield opened
-    opened.quit()
 
 
 @pytest.fixture
@@ -100,9 +67,3 @@ def _press(browser: webdriver.Chrome, process: subprocess.Popen[str], decision: 
         lambda shown: shown.current_url.startswith("http://localhost:")
     )
     return browser.find_element(By.TAG_NAME, "body").text
-
-
-def _without(reason: str) -> NoReturn:
-    if os.environ.get("CONTACT_SYNC_REQUIRE_ALL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
