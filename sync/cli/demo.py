@@ -187,14 +187,20 @@ class Demo:
 
 def _make_folder(folder: Path) -> None:
     """An empty folder; an older demo's is replaced, anything else is left alone."""
-    if folder.exists():
-        if not (folder / _MARK).exists():
-            raise UsageError(
-                f"{folder} exists and is not an earlier demo's: name another with --folder."
-            )
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / _MARK).touch()
+    if folder.exists() and not (folder / _MARK).exists():
+        raise UsageError(
+            f"{folder} exists and is not an earlier demo's: name another with --folder."
+        )
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        (folder / _MARK).touch()
+    except OSError as error:
+        raise UsageError(
+            f"The demo's folder {folder} can't be made: {error.strerror}; name another with "
+            "--folder."
+        ) from None
 
 
 def _free_port() -> int:

@@ -1,5 +1,6 @@
 """`contact-sync sandbox`."""
 
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 def command(
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="The port on 127.0.0.1; 0 takes a free one.")
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one."
+        ),
     ] = 0,
     database: Annotated[
         Path | None,
@@ -32,12 +36,19 @@ def command(
         raise UsageError(
             f"The sandbox needs the package {missing.name}: pip install 'contact-sync[sandbox]'."
         ) from None
-    serve(
-        port=port,
-        settings=SandboxSettings(),
-        database=database,
-        on_ready=show_sandbox,
-    )
+    try:
+        serve(
+            port=port,
+            settings=SandboxSettings(),
+            database=database,
+            on_ready=show_sandbox,
+        )
+    except OSError as error:
+        raise UsageError(
+            f"The sandbox can't listen on port {port}: {error.strerror}; name another with --port."
+        ) from None
+    except sqlite3.Error as error:
+        raise UsageError(f"The sandbox's file {database} can't be used: {error}.") from None
     say("The sandbox has stopped.")
 
 

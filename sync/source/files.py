@@ -1,6 +1,7 @@
 """Which files are read, and whether each is whole and of today."""
 
 import glob
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ def _look(path: Path) -> FoundFile:
         status = path.stat()
     except OSError as error:
         raise unreadable(path, error) from error
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise SourceError(f"{path} is a pipe or a device, and no file; nothing was sent.")
     return FoundFile(path, status.st_size, status.st_mtime_ns)
 
 

@@ -10,10 +10,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
     InterfaceError,
-    InternalError,
     NoSuchModuleError,
-    OperationalError,
+    NotSupportedError,
+    ProgrammingError,
 )
 
 from sync.errors import ConfigurationError, StateError
@@ -24,8 +27,8 @@ from sync.state.migrate import migrate
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 _SQLITE_PATIENCE_SECONDS = 30
-# What a broken or full database raises, as against a fault in our own SQL.
-_DATABASE_FAULTS = (OperationalError, InterfaceError, InternalError)
+# What a broken or full database raises is any other than these, which are faults in our own SQL.
+_OUR_FAULTS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
 class Store:
@@ -64,7 +67,9 @@ class Store:
     def _faults(self, what: str) -> Iterator[None]:
         try:
             yield
-        except _DATABASE_FAULTS as error:
+        except _OUR_FAULTS:
+            raise
+        except (DatabaseError, InterfaceError) as error:
             raise StateError(
                 f"The state database {self.address} can't be {what}: {_cause(error)}; "
                 "see to the database or its disk, then run again."
@@ -144,5 +149,5 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
 
 
-def _cause(error: OperationalError | InterfaceError | InternalError) -> str:
+def _cause(error: DatabaseError | InterfaceError) -> str:
     return str(error.orig).splitlines()[0].strip() if error.orig else type(error).__name__

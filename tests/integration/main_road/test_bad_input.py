@@ -1,6 +1,7 @@
 """What a person can do wrong: a sentence, an exit code of its own, and nothing sent."""
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def _folder(office: Office) -> None:
     office.contacts.mkdir()
 
 
+def _pipe(office: Office) -> None:
+    office.contacts.unlink()
+    os.mkfifo(office.contacts)
+
+
 def _column_missing(office: Office) -> None:
     office.configure(mapping='columns = { first_name = "Vorname" }')
 
@@ -53,6 +59,7 @@ SOURCES: dict[str, tuple[Callable[[Office], None], str]] = {
     "a binary file": (_binary, "contacts.csv"),
     "a wrong encoding": (_wrong_encoding, "utf-8"),
     "a folder": (_folder, "folder"),
+    "a pipe": (_pipe, "is a pipe"),
     "a mapped column missing": (_column_missing, "Vorname"),
 }
 
@@ -129,6 +136,15 @@ def test_a_run_without_authorization_says_what_to_run(make_office: MakeOffice) -
 def test_a_state_that_cannot_be_written_is_told(make_office: MakeOffice) -> None:
     office = make_office(state=['directory = "contacts.csv/state"'])
     assert_sentence(office.run("--run-now"), ExitCode.STATE)
+
+
+def test_a_state_that_is_no_database_is_told(make_office: MakeOffice) -> None:
+    office = make_office()
+    (office.folder / "state").mkdir()
+    (office.folder / "state" / "state.db").write_bytes(b"no database " * 1000)
+    done = office.run("status")
+    assert_sentence(done, ExitCode.STATE)
+    assert "not a database" in done.err
 
 
 def test_a_service_that_is_down_is_told(office: Office, tmp_path: Path) -> None:

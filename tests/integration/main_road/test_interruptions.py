@@ -51,6 +51,7 @@ def test_after_kills_at_random_instants_the_account_equals_the_source(
     people = sandbox.people.audience()
     assert set(people) == {f"p{n}@example.com" for n in range(PEOPLE)}
     assert all(person["lists"] == ["Customers"] for person in people.values())
+    assert all(people[f"p{n}@example.com"]["home_city"] == f"Town {n}" for n in range(PEOPLE))
     sent = Counter(
         contact["email"] for entry in busy_office.imports() for contact in entry.body["import_data"]
     )

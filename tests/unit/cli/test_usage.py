@@ -1,5 +1,6 @@
 """What the command line answers to what it doesn't understand, and what `init` writes."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,9 @@ USAGE = {
     ("tokens",): "Missing command.",
     ("tokens", "import"): "Missing argument 'FILE'.",
     ("sandbox", "--port", "x"): "Invalid value for '--port'",
+    ("sandbox", "--port", "99999"): "Invalid value for '--port'",
+    ("sandbox", "--database", "/nowhere/sandbox.db"): "/nowhere/sandbox.db can't be used",
+    ("demo", "--folder", "/proc/demo"): "/proc/demo can't be made",
 }
 
 
@@ -50,6 +54,13 @@ def test_a_wrong_command_line_is_a_sentence(call: Call, arguments: tuple[str, ..
     assert USAGE[arguments] in err
     assert len(err.strip().splitlines()) == 1
     assert out == ""
+
+
+def test_a_port_in_use_is_told(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        code, _, err = call("sandbox", "--port", str(listener.getsockname()[1]))
+    assert code == ExitCode.USAGE
+    assert "Address already in use" in err
 
 
 def test_init_writes_a_configuration_once(call: Call, tmp_path: Path) -> None:
