@@ -8,8 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from sync.auth.vault import open_vault
 from sync.errors import ExitCode
 from sync.sandbox import Sandbox
+from sync.settings import load_settings
+from sync.state.store import open_store
 from tests.integration.main_road.conftest import MakeOffice
 from tests.integration.main_road.office import Done, Office
 from tests.integration.main_road.test_bad_input import assert_sentence
@@ -86,7 +89,8 @@ def test_a_wrong_ending_is_told_in_a_sentence(
     done = stranger.paste(lambda address: ending(sandbox, address) + "\n")
     assert_sentence(done, code)
     assert words in done.err
-    assert "none yet" in stranger.run("status").out
+    with open_store(load_settings(stranger.config)) as store:
+        assert not open_vault(load_settings(stranger.config), store).status().exists
 
 
 def test_a_code_works_once(make_office: MakeOffice, sandbox: Sandbox) -> None:

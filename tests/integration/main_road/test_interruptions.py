@@ -18,7 +18,7 @@ from sync.sandbox import Sandbox
 from tests.integration.main_road.conftest import MakeOffice
 from tests.integration.main_road.office import Office
 
-KILLS = 12
+KILLS = 10
 PEOPLE = 2_000
 
 
@@ -42,7 +42,7 @@ def test_after_kills_at_random_instants_the_account_equals_the_source(
     sandbox.settings = replace(sandbox.settings, processing_time=timedelta(milliseconds=200))
     for _ in range(KILLS):
         with busy_office.start("--run-now") as process:
-            time.sleep(chance.uniform(1.0, 5.0))
+            time.sleep(chance.uniform(0.8, 4.0))
             process.send_signal(signal.SIGKILL)
             process.communicate()
     done = busy_office.run("--run-now")
