@@ -14,6 +14,7 @@ from sync.errors import AccessForbidden, AuthorizationLost, ContactSyncError, Ex
 from sync.loading import configured_rules, open_configured
 from sync.run import open_session
 from sync.settings import Settings
+from sync.source import ContactSource
 from sync.state.store import Store
 from sync.stop import Stop
 
@@ -43,15 +44,18 @@ class Check:
         self._settings = settings
         self._store = store
         self._vault = vault
+        self._opened: ContactSource | None = None
         self._mapping: ColumnMapping | None = None
+        self._granted: frozenset[str] = frozenset()
 
     def findings(self) -> Iterator[Finding]:
         """The findings, as they are made."""
         yield Finding("configuration", f"valid, for the account {self._settings.account.name}")
         yield Finding("state", f"open, in {self._store.address}")
         source = yield from self._look("source", self._source)
-        if source.well:
-            yield from self._look("columns", self._columns)
+        if source.well and self._opened is not None:
+            header = self._opened.header
+            yield from self._look("columns", lambda: self._columns(header))
         yield from self._look("client secret", self._client_secret)
         token = yield from self._look("token", self._token)
         if not token.well:
@@ -68,7 +72,7 @@ class Check:
         reached = yield from self._look("API", lambda: self._reach(session))
         if not reached.well:
             return
-        privileges = yield from self._look("privileges", lambda: self._privileges(session))
+        privileges = yield from self._look("privileges", self._privileges)
         if not privileges.well:
             return
         yield from self._look("account", lambda: self._account(session))
@@ -85,11 +89,10 @@ class Check:
         return finding
 
     def _source(self) -> str:
-        source = open_configured(self._settings)
-        return f"{source.description}, {len(source.header)} columns"
+        self._opened = open_configured(self._settings)
+        return f"{self._opened.description}, {len(self._opened.header)} columns"
 
-    def _columns(self) -> str:
-        header = open_configured(self._settings).header
+    def _columns(self, header: tuple[str, ...]) -> str:
         self._mapping = map_columns(header, configured_rules(self._settings))
         mapped = ", ".join(f"{field.recipe} → {field.name}" for field in self._mapping.fields)
         unused = ", ".join(self._mapping.unmapped) or "none"
@@ -125,11 +128,11 @@ class Check:
         return ". ".join((f"{age}{life}{unused}", *(sentence for sentence in told if sentence)))
 
     def _reach(self, session: ApiSession) -> str:
-        catalog.privileges(session)
+        self._granted = catalog.privileges(session)
         return f"{self._settings.api.base_url} answers"
 
-    def _privileges(self, session: ApiSession) -> str:
-        missing = NEEDED_PRIVILEGES - catalog.privileges(session)
+    def _privileges(self) -> str:
+        missing = NEEDED_PRIVILEGES - self._granted
         if missing:
             raise AccessForbidden(
                 f"The user who authorized lacks {', '.join(sorted(missing))}: authorize again as "

@@ -51,7 +51,8 @@ class Destination:
         self.missing_lists = {name for name in settings.lists.names if name not in list_ids}
         self.missing_custom_fields: list[str] = []
         if custom_fields is not None:
-            self.missing_custom_fields = missing_custom_fields(mapping, self.custom_field_names)
+            there = self.custom_field_names.values()
+            self.missing_custom_fields = [name for name in self._wanted_types if name not in there]
 
     def list_sets(
         self, connection: Connection, names: Iterable[str | None]
@@ -73,11 +74,11 @@ class Destination:
         problems = []
         if self.missing_lists and not self._settings.lists.create_missing:
             problems += [
-                missing_list_sentence(name, self._list_ids) for name in sorted(self.missing_lists)
+                _missing_list_sentence(name, self._list_ids) for name in sorted(self.missing_lists)
             ]
         if self.missing_custom_fields and not self._settings.mapping.create_missing_custom_fields:
             problems += [
-                missing_field_sentence(name, self.custom_field_names.values())
+                _missing_field_sentence(name, self.custom_field_names.values())
                 for name in self.missing_custom_fields
             ]
         else:
@@ -146,17 +147,7 @@ def remembered_destination(store: Store, settings: Settings, mapping: ColumnMapp
     return Destination(settings, mapping, list_ids, None)
 
 
-def missing_custom_fields(mapping: ColumnMapping, names_by_id: dict[str, str]) -> list[str]:
-    """The mapped custom fields that the account doesn't have."""
-    wanted = [
-        field.name.removeprefix(_CUSTOM_FIELD)
-        for field in mapping.fields
-        if field.name.startswith(_CUSTOM_FIELD)
-    ]
-    return [name for name in wanted if name not in names_by_id.values()]
-
-
-def missing_list_sentence(name: str, known: Iterable[str]) -> str:
+def _missing_list_sentence(name: str, known: Iterable[str]) -> str:
     """What to do about a list that isn't there."""
     return (
         f'the list "{name}" does not exist{_near(name, known)}: make it there, or set '
@@ -164,7 +155,7 @@ def missing_list_sentence(name: str, known: Iterable[str]) -> str:
     )
 
 
-def missing_field_sentence(name: str, known: Iterable[str]) -> str:
+def _missing_field_sentence(name: str, known: Iterable[str]) -> str:
     """What to do about a custom field that isn't there."""
     return (
         f'the custom field "{name}" does not exist{_near(name, known)}: make it there, or set '

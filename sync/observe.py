@@ -6,13 +6,13 @@ contact (api_guide/contacts_sync and contacts_delete), so both must be known bef
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 import structlog
 
 from sync.api import contacts
 from sync.api.contacts import Contact
 from sync.api.session import ApiSession
+from sync.portions import portions
 from sync.state import absences, audience
 from sync.state.audience import Ended
 from sync.state.list_sets import remembered_lists
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 def observe(session: ApiSession, store: Store, account: str, now: datetime) -> None:
     """Note everybody who is unsubscribed or deleted now, and who left a list since last time."""
-    for some in _pages(contacts.opted_out(session)):
+    for some in portions(contacts.opted_out(session), _AT_ONCE):
         opt_outs = [
             (email, Ended.DELETED if contact.get("deleted_at") else Ended.UNSUBSCRIBED)
             for contact in some
@@ -41,7 +41,7 @@ def observe(session: ApiSession, store: Store, account: str, now: datetime) -> N
         known = audience.size(connection, account)
     if known:
         start = _BEFORE_ALL if since is None else since - _OVERLAP
-        for some in _pages(contacts.updated_since(session, start)):
+        for some in portions(contacts.updated_since(session, start), _AT_ONCE):
             with store.write() as connection:
                 audience.note_memberships(connection, account, _memberships(some), now)
     with store.write() as connection:
@@ -64,7 +64,7 @@ def observe_changed(
         pages = audience.size(connection, account) // _AT_ONCE + 1
         one_by_one = absences.changed_addresses(connection, run_id) if changed < pages else []
     found = _by_address(session, one_by_one) if one_by_one else _on_lists(session, sorted(there))
-    for some in _pages(found):
+    for some in portions(found, _AT_ONCE):
         with store.write() as connection:
             absences.trust(connection, account, _memberships(some))
     with store.write() as connection:
@@ -80,8 +80,8 @@ def _by_address(session: ApiSession, emails: Iterable[str]) -> Iterator[Contact]
 
 
 def _on_lists(session: ApiSession, list_ids: list[str]) -> Iterator[Contact]:
-    for start in range(0, len(list_ids), contacts.LISTS_AT_ONCE):
-        yield from contacts.memberships(session, list_ids[start : start + contacts.LISTS_AT_ONCE])
+    for some in portions(list_ids, contacts.LISTS_AT_ONCE):
+        yield from contacts.memberships(session, some)
 
 
 def _memberships(some: list[Contact]) -> dict[str, frozenset[str]]:
@@ -93,9 +93,3 @@ def _memberships(some: list[Contact]) -> dict[str, frozenset[str]]:
         and not contact.get("deleted_at")
         and not contacts.is_unsubscribed(contact)
     }
-
-
-def _pages(found: Iterable[Contact]) -> Iterator[list[Contact]]:
-    rest = iter(found)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some

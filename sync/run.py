@@ -22,7 +22,7 @@ from sync.contact.mapping import ColumnMapping, map_columns
 from sync.contact.rules import Rules
 from sync.delivery import Delivered, Delivery
 from sync.destination import Destination, read_destination, remembered_destination
-from sync.errors import AuthorizationNeeded
+from sync.errors import AuthorizationNeeded, ContactSyncError
 from sync.incremental import Reading, begin_reading, remember_reading
 from sync.loading import configured_rules, load, merge_bodies, open_configured
 from sync.observe import observe, observe_changed
@@ -74,6 +74,7 @@ class Run:
 
     def sync(self, *, wait: timedelta = _NO_WAIT) -> Recording:
         """Bring the source into the account; raises a ContactSyncError, which is recorded."""
+        self._settle_pair()
         with (
             self._recorded(wait, dry_run=False) as recording,
             self._api(self._vault, recording) as session,
@@ -85,10 +86,10 @@ class Run:
             destination = read_destination(session, self._store, self._settings, mapping)
             self._load(recording, source, mapping, destination)
             self._observe(session)
-            self._plan(recording, session)
+            batches = self._plan(recording, session)
             self._guard(recording)
             destination.create_missing(session, self._store)
-            self._record_batches(recording)
+            self._record_batches(recording, batches)
             self._send_and_confirm(recording, session, destination.custom_field_names)
             remember_reading(self._settings, self._store, reading, source)
         return recording
@@ -123,6 +124,18 @@ class Run:
             recording.offline = True
             return remembered_destination(self._store, self._settings, mapping)
         return destination
+
+    def _settle_pair(self) -> None:
+        """Finish what an earlier process left of the token pair; a failure is not the run's end.
+
+        Before everything else, since a source that fails would otherwise keep a lost answer
+        waiting beyond what grace the service may allow. Whether the pair can be used is said when
+        it is.
+        """
+        try:
+            self._vault.settle()
+        except ContactSyncError as error:
+            _log.warning("the token pair could not be settled", reason=str(error))
 
     def _recorded(self, wait: timedelta, *, dry_run: bool) -> AbstractContextManager[Recording]:
         return recorded(self._settings, self._store, self._clock, wait=wait, dry_run=dry_run)
@@ -205,8 +218,8 @@ class Run:
         self._progress.step("Reading who unsubscribed, was deleted or left a list")
         observe(session, self._store, self._account, self._clock())
 
-    def _plan(self, recording: Recording, session: ApiSession | None) -> None:
-        """Compare the source with what is there, and tell what is left out."""
+    def _plan(self, recording: Recording, session: ApiSession | None) -> list[BatchPlan]:
+        """Compare the source with what is there, and tell what is left out; returns the batches."""
         self._progress.step("Comparing")
         run_id = recording.run_id
         with self._store.write() as connection:
@@ -241,6 +254,7 @@ class Run:
             duplicates=len(duplicates),
             gone=gone,
         )
+        return batches
 
     def _guard(self, recording: Recording) -> None:
         if recording.partial and not recording.counts.valid:
@@ -258,10 +272,9 @@ class Run:
             limits=self._settings.guard,
         )
 
-    def _record_batches(self, recording: Recording) -> None:
-        # Cut again: the ids of lists that were just made change the batches' sizes.
+    def _record_batches(self, recording: Recording, batches: list[BatchPlan]) -> None:
+        # They hold for lists that were made since: a stand-in is as long as an id.
         with self._store.write() as connection:
-            batches = self._batches(connection, recording.run_id)
             self._outbox.record(connection, recording.run_id, batches, self._clock())
 
     def _batches(self, connection: Connection, run_id: int) -> list[BatchPlan]:

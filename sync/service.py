@@ -67,20 +67,7 @@ def stop_on_signals(stop: Stop) -> None:
         signal.signal(number, ask)
 
 
-def settle_first(vault: Vault) -> None:
-    """Finish what an earlier process left of the token pair; a failure is not the run's end.
-
-    Before everything else, since a source that fails would otherwise keep a lost answer waiting
-    beyond what grace the service may allow. Whether the pair can be used is said where it is.
-    """
-    try:
-        vault.settle()
-    except ContactSyncError as error:
-        _log.warning("the token pair could not be settled", reason=str(error))
-
-
 def _sync(settings: Settings, store: Store, vault: Vault, stop: Stop) -> None:
-    settle_first(vault)
     try:
         recording = Run(settings, store, vault, stop=stop).sync()
     except StopRequested as stopped:
@@ -92,7 +79,6 @@ def _sync(settings: Settings, store: Store, vault: Vault, stop: Stop) -> None:
 
 
 def _keep_alive(vault: Vault) -> None:
-    settle_first(vault)
     try:
         renewed = vault.keep_alive()
     except ContactSyncError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -46,6 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=200, help="random SIGKILLs on SQLite")
     parser.addoption("--rounds", type=int, default=25, help="rounds of 32 processes at once")
     parser.addoption("--seed", type=int, default=None, help="seed of the random instants")
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """A test that calls a command in this process sets up no other test's log."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typer.exceptions import TyperException
 
 from sync.auth.vault import open_vault
 from sync.cli import authorize, check, demo, init, map, sandbox, status, tokens  # noqa: A004
-from sync.cli.options import EXIT_CODES, ConfigOption, Invocation, invocation
+from sync.cli.options import EXIT_CODES, ConfigOption, Invocation, invocation, settings_of
 from sync.cli.progress import watched
 from sync.cli.summary import show_stopped, show_summary
 from sync.cli.terminal import complain, survive_encodings
 from sync.errors import ContactSyncError, ExitCode, GuardStopped, UsageError
 from sync.logs import configure_logging
 from sync.run import Run
-from sync.service import serve, settle_first, stop_on_signals
+from sync.service import serve, stop_on_signals
 from sync.state.runs import Runs
 from sync.state.store import open_store
 from sync.stop import Stop
@@ -94,15 +94,11 @@ def run(
 
 
 def _run_once(context: typer.Context, *, dry_run: bool, wait: timedelta) -> int:
-    called = invocation(context)
-    configure_logging(verbose=called.verbose, quiet=True)
-    settings = called.settings()
+    settings = settings_of(context)
     stop = Stop()
     stop_on_signals(stop)
     with open_store(settings) as store:
         vault = open_vault(settings, store)
-        if not dry_run:
-            settle_first(vault)
         with watched() as progress:
             run = Run(settings, store, vault, stop=stop, progress=progress)
             try:

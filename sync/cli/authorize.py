@@ -15,10 +15,9 @@ from sync.auth.authorize import AuthorizationRequest
 from sync.auth.token_answer import TokenAnswer
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.auth.vault import AnotherAccount, Vault, open_vault, refuse_another_account
-from sync.cli.options import ConfigOption, invocation
+from sync.cli.options import ConfigOption, settings_of
 from sync.cli.terminal import ask_secret, say
 from sync.errors import ContactSyncError
-from sync.logs import configure_logging
 from sync.run import open_session
 from sync.settings import Settings
 from sync.state.store import Store, open_store
@@ -59,12 +58,10 @@ def command(
     """Let a person press Allow, once.
 
     From then on the worker renews its token by itself. The browser opens Constant Contact's
-    page, and comes back to the loopback address in
-    oauth.redirect_uri. The token pair is stored encrypted in the state.
+    page, and comes back to the loopback address in oauth.redirect_uri. The token pair is stored
+    encrypted in the state.
     """
-    called = invocation(context)
-    configure_logging(verbose=called.verbose, quiet=True)
-    settings = called.settings(config)
+    settings = settings_of(context, config)
     with open_store(settings) as store:
         vault = open_vault(settings, store, create_key=True)
         request = authorize.begin(settings, pkce=not no_pkce)

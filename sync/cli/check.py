@@ -4,10 +4,9 @@ import typer
 
 from sync.auth.vault import open_vault
 from sync.check import Check
-from sync.cli.options import ConfigOption, invocation
+from sync.cli.options import ConfigOption, settings_of
 from sync.cli.terminal import output
 from sync.errors import ExitCode
-from sync.logs import configure_logging
 from sync.state.store import open_store
 
 
@@ -18,9 +17,7 @@ def command(context: typer.Context, config: ConfigOption = None) -> None:
     the user's privileges, the account, its lists and custom fields: each a line. Nothing is sent;
     an expired access token is renewed. Exits with the first problem's code, or 0.
     """
-    called = invocation(context)
-    configure_logging(verbose=called.verbose, quiet=True)
-    settings = called.settings(config)
+    settings = settings_of(context, config)
     worst = ExitCode.DONE
     with open_store(settings) as store:
         for finding in Check(settings, store, open_vault(settings, store)).findings():

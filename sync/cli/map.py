@@ -7,14 +7,13 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from sync.cli.options import ConfigOption, invocation
+from sync.cli.options import ConfigOption, settings_of
 from sync.cli.terminal import output, say
 from sync.contact.fields import BIRTHDAY, BIRTHDAY_DAY, BIRTHDAY_MONTH
 from sync.contact.mapping import ColumnMapping, MappedField, map_columns
 from sync.contact.rules import Rules
 from sync.contact.validation import Checked, check
 from sync.loading import configured_rules, open_configured
-from sync.logs import configure_logging
 from sync.source import Chunk
 
 _SAMPLES = 3
@@ -33,9 +32,7 @@ def command(
     Three sample values of each field before and after, what is not mapped, and who may be sent.
     Nothing is sent and nothing is stored.
     """
-    called = invocation(context)
-    configure_logging(verbose=called.verbose, quiet=True)
-    settings = called.settings(config)
+    settings = settings_of(context, config)
     source = open_configured(settings)
     rules = configured_rules(settings)
     mapping = map_columns(source.header, rules)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sync.errors import ExitCode
+from sync.logs import configure_logging
 from sync.settings import Settings, load_settings
 
 ConfigOption = Annotated[
@@ -37,6 +38,13 @@ class Invocation:
     def settings(self, config: Path | None = None) -> Settings:
         """The configuration; `config` is a command's own --config, which goes first."""
         return load_settings(config or self.config)
+
+
+def settings_of(context: typer.Context, config: Path | None = None) -> Settings:
+    """The configuration of a command that a person waits for; the log tells only what is wrong."""
+    called = invocation(context)
+    configure_logging(verbose=called.verbose, quiet=True)
+    return called.settings(config)
 
 
 def invocation(context: typer.Context) -> Invocation:

@@ -7,7 +7,7 @@ import typer
 from sync.api.limits import used_today
 from sync.auth.vault import PairStatus, open_vault
 from sync.check import span
-from sync.cli.options import ConfigOption, invocation
+from sync.cli.options import ConfigOption, settings_of
 from sync.cli.terminal import number, output, say, table
 from sync.clock import utc_now
 from sync.schedule import next_run
@@ -24,7 +24,7 @@ def command(context: typer.Context, config: ConfigOption = None) -> None:
 
     Also how much of today's quota is used, and what waits in the outbox.
     """
-    settings = invocation(context).settings(config)
+    settings = settings_of(context, config)
     now = utc_now()
     with open_store(settings) as store:
         account = settings.account.name

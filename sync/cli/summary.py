@@ -29,7 +29,7 @@ def show_summary(recording: Recording) -> None:
             f"{number(recording.payload_bytes, 'byte')}."
         )
     if recording.resumed:
-        say(f"{recording.resumed:,} contacts of an interrupted run were settled first.")
+        say(f"Settled first: {number(recording.resumed, 'contact')} of an interrupted run.")
     say(recording.message, "bold")
     if recording.record and recording.record.rejects:
         say(f"Rejects: {recording.record.rejects}")

@@ -8,10 +8,8 @@ import typer
 from sync.auth.moving import export_pair, import_pair
 from sync.auth.rotation import rotate_key
 from sync.auth.vault import open_vault
-from sync.cli.options import EXIT_CODES, ConfigOption, invocation
-from sync.cli.terminal import ask_secret, say
-from sync.logs import configure_logging
-from sync.settings import Settings
+from sync.cli.options import EXIT_CODES, ConfigOption, settings_of
+from sync.cli.terminal import ask_secret, number, say
 from sync.state.store import open_store
 
 app = typer.Typer(
@@ -35,7 +33,7 @@ def export_command(
     Carry the file and the key to the other machine by different ways, and run `tokens import`
     there.
     """
-    settings = _settings(context, config)
+    settings = settings_of(context, config)
     with open_store(settings) as store:
         key = export_pair(settings, store, file)
     say(f"The pair is in {file}, and no longer here. Its transfer key, shown once:")
@@ -55,7 +53,7 @@ def import_command(
 
     It asks for the transfer key that the export showed.
     """
-    settings = _settings(context, config)
+    settings = settings_of(context, config)
     key = ask_secret("Transfer key")
     with open_store(settings) as store:
         import_pair(settings, store, file, key)
@@ -68,11 +66,10 @@ def rotate_key_command(context: typer.Context, config: ConfigOption = None) -> N
     A key file gets a new first line. A key from the environment or a systemd credential is
     changed by hand: put the new key on a line before the old one, run this, then take out the old.
     """
-    settings = _settings(context, config)
+    settings = settings_of(context, config)
     with open_store(settings) as store:
         rotation = rotate_key(settings, store)
-    count = len(rotation.accounts)
-    say(f"{count} token pair{'' if count == 1 else 's'} encrypted anew.", "green")
+    say(f"{number(len(rotation.accounts), 'token pair')} encrypted anew.", "green")
     say(
         f"The new key is in {settings.vault_key_file}; the former one stays there as the second "
         "line, for another state that may share it."
@@ -87,7 +84,7 @@ def adopt_command(context: typer.Context, config: ConfigOption = None) -> None:
     A copied machine or a restored backup renews no token by itself, since that would take the
     authorization from the original. Use this when the original is gone for good.
     """
-    settings = _settings(context, config)
+    settings = settings_of(context, config)
     with open_store(settings) as store:
         open_vault(settings, store).adopt()
     say("This machine keeps the token pair from now on. Next: contact-sync check", "green")
@@ -99,13 +96,7 @@ def logout_command(context: typer.Context, config: ConfigOption = None) -> None:
     Only a new authorize brings one back. The access itself is withdrawn on Constant Contact's
     own page of connected applications.
     """
-    settings = _settings(context, config)
+    settings = settings_of(context, config)
     with open_store(settings) as store:
         forgotten = open_vault(settings, store).forget()
     say("The token pair is forgotten here." if forgotten else "There was no token pair.")
-
-
-def _settings(context: typer.Context, config: Path | None) -> Settings:
-    called = invocation(context)
-    configure_logging(verbose=called.verbose, quiet=True)
-    return called.settings(config)

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
+from sync.portions import portions
 from sync.state.list_sets import list_set_id, lists_of_set
 from sync.state.schema import contact, observation, observed
 from sync.state.upsert import upsert
-
-_ROWS_PER_STATEMENT = 500
 
 
 class Ended(StrEnum):
@@ -57,9 +56,7 @@ def note_memberships(
     A list that is missing there was left by the person, or taken by somebody; it is noted, and
     is no longer part of what we believe to be there. A list that is there again is free again.
     """
-    emails = list(memberships)
-    for start in range(0, len(emails), _ROWS_PER_STATEMENT):
-        some = emails[start : start + _ROWS_PER_STATEMENT]
+    for some in portions(memberships):
         rows = connection.execute(
             select(contact.c.email, contact.c.list_set_id).where(
                 contact.c.account == account, contact.c.email.in_(some)
@@ -105,11 +102,7 @@ def observed_until(connection: Connection, account: str) -> datetime | None:
 
 def set_observed_until(connection: Connection, account: str, until: datetime) -> None:
     """Note that all changes until then are known."""
-    changed = connection.execute(
-        update(observed).where(observed.c.account == account).values(until=until)
-    )
-    if changed.rowcount == 0:
-        connection.execute(insert(observed).values(account=account, until=until))
+    upsert(connection, observed, [{"account": account, "until": until}], update=("until",))
 
 
 def leave(

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, update
 
+from sync.portions import portions
 from sync.state import audience
 from sync.state.list_sets import lists_of_set
 from sync.state.schema import batch, contact, staged
@@ -210,7 +211,6 @@ class Outbox:
             connection,
             contact,
             rows,
-            key=("account", "email"),
             update=("fingerprint", "list_set_id", "body", "last_synced_at"),
         )
         return (
@@ -242,9 +242,9 @@ def _rows_of(entry: Batch) -> ColumnElement[bool]:
 
 
 def _mark_refused(connection: Connection, entry: Batch, rows: Sequence[int]) -> None:
-    for start in range(0, len(rows), 500):
+    for some in portions(rows):
         connection.execute(
             update(staged)
-            .where(staged.c.run_id == entry.run_id, staged.c.row.in_(rows[start : start + 500]))
+            .where(staged.c.run_id == entry.run_id, staged.c.row.in_(some))
             .values(action=Action.REFUSED)
         )

@@ -4,12 +4,13 @@ A mark counts only with the configuration it was made with: another query, mappi
 change contacts whose rows did not change, and then all rows must be read.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from sync.state.schema import source_mark
+from sync.state.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,5 @@ def source_mark_of(connection: Connection, account: str) -> SourceMark | None:
 
 def set_source_mark(connection: Connection, account: str, mark: SourceMark) -> None:
     """Keep the mark; only for a run whose contacts are confirmed to the last."""
-    connection.execute(delete(source_mark).where(source_mark.c.account == account))
-    connection.execute(
-        insert(source_mark).values(
-            account=account,
-            configuration=mark.configuration,
-            newest=mark.newest,
-            full_at=mark.full_at,
-        )
-    )
+    row = {"account": account, **asdict(mark)}
+    upsert(connection, source_mark, [row], update=tuple(asdict(mark)))

@@ -13,6 +13,7 @@ import pandas as pd
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Subquery,
     and_,
     delete,
     exists,
@@ -23,11 +24,10 @@ from sqlalchemy import (
     update,
 )
 
+from sync.portions import portions
 from sync.state.audience import Ended
 from sync.state.list_sets import list_set_id, lists_of_set
 from sync.state.schema import batch, contact, observation, run, staged
-
-_ROWS_PER_STATEMENT = 500
 
 
 class Action(StrEnum):
@@ -133,13 +133,7 @@ def drop_duplicates(
     account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
     if keep is Keep.MERGE and merge is not None:
         _merge(connection, account, run_id, merge)
-    repeated = (
-        select(staged.c.email)
-        .where(staged.c.run_id == run_id)
-        .group_by(staged.c.email)
-        .having(func.count() > 1)
-        .subquery()
-    )
+    repeated = _repeated(run_id)
     last_first = staged.c.row if keep is Keep.FIRST else staged.c.row.desc()
     order: tuple[ColumnElement[object], ...] = (last_first,)
     if keep is Keep.NEWEST:
@@ -158,23 +152,27 @@ def drop_duplicates(
         .where(ranked.c.place > 1)
         .order_by(ranked.c.row)
     ).all()
-    for start in range(0, len(losers), _ROWS_PER_STATEMENT):
-        rows = [loser.row for loser in losers[start : start + _ROWS_PER_STATEMENT]]
+    for rows in portions(loser.row for loser in losers):
         connection.execute(delete(staged).where(staged.c.run_id == run_id, staged.c.row.in_(rows)))
     return [Duplicate(loser.row, loser.email, loser.winner) for loser in losers]
 
 
-def _merge(
-    connection: Connection, account: str, run_id: int, merge: Callable[[Sequence[str]], Merged]
-) -> None:
-    """Write what all rows of an address say into its last row."""
-    repeated = (
+def _repeated(run_id: int) -> Subquery:
+    """The addresses of more than one row."""
+    return (
         select(staged.c.email)
         .where(staged.c.run_id == run_id)
         .group_by(staged.c.email)
         .having(func.count() > 1)
         .subquery()
     )
+
+
+def _merge(
+    connection: Connection, account: str, run_id: int, merge: Callable[[Sequence[str]], Merged]
+) -> None:
+    """Write what all rows of an address say into its last row."""
+    repeated = _repeated(run_id)
     rows = connection.execute(
         select(staged.c.email, staged.c.row, staged.c.body, staged.c.list_set_id)
         .join(repeated, repeated.c.email == staged.c.email)
@@ -326,8 +324,7 @@ def _leave_ended_lists(connection: Connection, account: str, run_id: int) -> Non
         }
         if lists <= list_ids:
             change["action"] = Action.OPTED_OUT
-        for start in range(0, len(numbers), _ROWS_PER_STATEMENT):
-            some = numbers[start : start + _ROWS_PER_STATEMENT]
+        for some in portions(numbers):
             connection.execute(
                 update(staged)
                 .where(staged.c.run_id == run_id, staged.c.row.in_(some))

@@ -12,26 +12,15 @@ def upsert_selected(
     table: Table,
     rows: Select[tuple[object, ...]],
     *,
-    key: Sequence[str],
     update: Sequence[str],
-) -> int:
-    """Put the selected rows into `table`; where `key` is there already, set `update` alone.
+) -> None:
+    """Put the selected rows into `table`; where the primary key is there, set `update` alone.
 
-    The selected columns carry the table's column names. Returns the number of selected rows that
-    were put, as far as the database counts them.
+    The selected columns carry the table's column names.
     """
     names = [column.name for column in rows.selected_columns]
-    if _is_mariadb(connection):
-        statement = mysql.insert(table).from_select(names, rows)
-        return connection.execute(
-            statement.on_duplicate_key_update({name: statement.inserted[name] for name in update})
-        ).rowcount
     put = _insert(connection, table).from_select(names, rows)
-    return connection.execute(
-        put.on_conflict_do_update(
-            index_elements=list(key), set_={name: put.excluded[name] for name in update}
-        )
-    ).rowcount
+    connection.execute(_minding(put, table, update))
 
 
 def upsert(
@@ -45,32 +34,27 @@ def upsert(
 
     It holds also when another process puts the same rows now.
     """
-    if not rows:
-        return
-    key = [column.name for column in table.primary_key]
-    if _is_mariadb(connection):
-        # Not INSERT IGNORE: two that wait for a third would share a lock, and then deadlock when
-        # both of them change the row (InnoDB's locks of INSERT).
-        put = mysql.insert(table)
-        values = {name: put.inserted[name] for name in update or key[:1]}
-        connection.execute(put.on_duplicate_key_update(values), list(rows))
-        return
-    insert = _insert(connection, table)
-    if update:
-        statement = insert.on_conflict_do_update(
-            index_elements=key, set_={name: insert.excluded[name] for name in update}
-        )
-    else:
-        statement = insert.on_conflict_do_nothing(index_elements=key)
-    connection.execute(statement, list(rows))
-
-
-def _is_mariadb(connection: Connection) -> bool:
-    return connection.dialect.name in ("mysql", "mariadb")
+    if rows:
+        connection.execute(_minding(_insert(connection, table), table, update), list(rows))
 
 
 def _insert(connection: Connection, table: Table) -> Any:
-    """SQLite's and PostgreSQL's inserts have no common type, but the same methods."""
+    """The databases' inserts have no common type for what `_minding` asks of them."""
+    if connection.dialect.name in ("mysql", "mariadb"):
+        return mysql.insert(table)
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def _minding(put: Any, table: Table, update: Sequence[str]) -> Any:
+    """The insert that sets `update` of a row that is there already, and nothing without it."""
+    key = [column.name for column in table.primary_key]
+    if isinstance(put, mysql.Insert):
+        # Not INSERT IGNORE: two that wait for a third would share a lock, and then deadlock when
+        # both of them change the row (InnoDB's locks of INSERT).
+        return put.on_duplicate_key_update({name: put.inserted[name] for name in update or key[:1]})
+    if update:
+        values = {name: put.excluded[name] for name in update}
+        return put.on_conflict_do_update(index_elements=key, set_=values)
+    return put.on_conflict_do_nothing(index_elements=key)
