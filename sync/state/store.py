@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
@@ -138,8 +139,22 @@ def _sqlite_engine(url: URL) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own transaction handling is off: it would begin too late (see _begin_sqlite).
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    # SQLite does not wait by itself here for another process that writes: first starts collide.
+    patiently = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_busy),
+        stop=tenacity.stop_after_delay(_SQLITE_PATIENCE_SECONDS),
+        wait=tenacity.wait_random(0, 0.05),
+        reraise=True,
+    )
+    patiently(connection.execute, "PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return (
+        isinstance(error, sqlite3.OperationalError)
+        and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    )
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """The tables: made, opened again, the same as described, and a newer version's refused."""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,3 +65,23 @@ def test_many_processes_may_make_the_tables_at_once(
     with ThreadPoolExecutor(4) as pool:
         opened = [pool.submit(open_it) for _ in range(4)]
         assert [each.result(60) for each in opened] == [0] * 4
+
+
+def test_a_database_that_another_process_writes_just_now_is_waited_for(
+    settings_for: SettingsFor,
+) -> None:
+    settings = settings_for()
+    settings.state.directory.mkdir()
+    other = sqlite3.connect(
+        settings.state.directory / "state.db", isolation_level=None, check_same_thread=False
+    )
+    # What the first start of another process does before the write-ahead log is switched on.
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.5, other.execute, ["COMMIT"])
+    done.start()
+    try:
+        with open_store(settings) as store, store.read() as connection:
+            assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    finally:
+        done.join()
+        other.close()
