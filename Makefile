@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The suite starts the program hundreds of times; without compiled files each start takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test soak check lock clean
+.PHONY: demo test soak bench bench-sizes check lock clean
 
 demo: .venv/installed ## See it run on this machine alone
 	$(BIN)/python main.py demo
@@ -13,8 +13,18 @@ demo: .venv/installed ## See it run on this machine alone
 test: .venv/tests-installed ## Run the whole suite
 	$(BIN)/pytest -n auto
 
-soak: .venv/tests-installed ## Kill it 5,000 times (hours); SEED=… repeats a run
-	$(BIN)/pytest tests/faults -s --kills 5000 --rounds 100 $(if $(SEED),--seed $(SEED))
+soak: .venv/tests-installed ## Kill it thousands of times, live 10,000 lives (hours); SEED=… repeats
+	$(BIN)/pytest tests/faults tests/integration/model -s --kills 5000 --sequences 10000 $(if $(SEED),--seed $(SEED))
+
+BENCH = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STATE),--state $(STATE)) $(if $(KEEP),--keep)
+
+bench: .venv/bench-installed ## Measure against its yardsticks; CONTACTS=…, ROUNDS=…, STATE=…, KEEP=1
+	mkdir -p bench-out
+	$(BIN)/python -m tests.bench.compare $(if $(CONTACTS),--contacts $(CONTACTS)) $(BENCH) \
+		--plot $(if $(KEEP),tests/bench,bench-out)/costs.svg
+
+bench-sizes: .venv/tests-installed ## Measure up to 5,000,000 contacts; CONTACTS="…", ROUNDS=…, STATE=…, KEEP=1
+	$(BIN)/python -m tests.bench.sizes $(CONTACTS) $(BENCH)
 
 check: .venv/tests-installed ## Lint, types and the rules of who may import whom
 	$(BIN)/ruff check .
@@ -28,7 +38,7 @@ lock: .venv/tests-installed ## Renew the lock file
 		--no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean: ## Remove what was made here
-	rm -rf .venv demo-out
+	rm -rf .venv demo-out bench-out
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "contact-sync needs Python 3.11 or later; name one: make PYTHON=python3.12")'
@@ -41,3 +51,8 @@ clean: ## Remove what was made here
 .venv/tests-installed: .venv/bin/python pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
 	touch $@ .venv/installed
+
+# Without a package that can't be had here, the benchmark goes on and says so.
+.venv/bench-installed: .venv/tests-installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[bench]' || true
+	touch $@

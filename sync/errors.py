@@ -5,6 +5,8 @@ sentence that the person reads: what happened, to what, and what to do next. `sy
 place that turns an exception into that sentence and that code.
 """
 
+from collections.abc import Iterable
+from datetime import datetime
 from enum import IntEnum
 from typing import ClassVar
 
@@ -14,6 +16,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     DONE_WITH_REJECTS = 3
+    DONE_WITH_DRIFT = 4
     USAGE = 64
     GUARD = 65
     SOURCE = 66
@@ -30,10 +33,36 @@ class ExitCode(IntEnum):
         """One line for `--help` and the documents."""
         return _MEANINGS[self]
 
+    @property
+    def passes_by_itself(self) -> bool:
+        """Whether what went wrong may be well again later without a person."""
+        return self not in _DONE and self not in _FOR_A_PERSON
 
+
+# Of several ends the most urgent one first.
+_URGENCY = (
+    ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.CONFIGURATION,
+    ExitCode.AUTHORIZATION,
+    ExitCode.STATE,
+    ExitCode.GUARD,
+    ExitCode.SOURCE,
+    ExitCode.CONTRACT,
+    ExitCode.UNAVAILABLE,
+    ExitCode.BUSY,
+    ExitCode.DONE_WITH_DRIFT,
+    ExitCode.DONE_WITH_REJECTS,
+    ExitCode.DONE,
+)
+_DONE = frozenset({ExitCode.DONE, ExitCode.DONE_WITH_REJECTS})
+_FOR_A_PERSON = frozenset(
+    {ExitCode.USAGE, ExitCode.GUARD, ExitCode.AUTHORIZATION, ExitCode.CONFIGURATION}
+)
 _MEANINGS = {
     ExitCode.DONE: "done, also when there was nothing to do",
     ExitCode.DONE_WITH_REJECTS: "done, but some contacts were rejected here or refused there",
+    ExitCode.DONE_WITH_DRIFT: "verified, but Constant Contact holds otherwise than it was sent",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.GUARD: "stopped by the guard before anything was sent; a person must look",
     ExitCode.SOURCE: "the source is missing or can't be read",
@@ -45,6 +74,16 @@ _MEANINGS = {
     ExitCode.AUTHORIZATION: "a person must authorize (again): contact-sync authorize",
     ExitCode.CONFIGURATION: "the configuration is wrong",
 }
+
+
+def urgency(code: ExitCode) -> int:
+    """For sorting: the less, the sooner a person should look."""
+    return _URGENCY.index(code)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The most urgent of several ends."""
+    return min(codes, key=urgency, default=ExitCode.DONE)
 
 
 class ContactSyncError(Exception):
@@ -75,6 +114,10 @@ class GuardStopped(ContactSyncError):
     exit_code = ExitCode.GUARD
 
 
+class SourceEmpty(GuardStopped):
+    """The source has no row or no valid contact: there is no plan that a person could approve."""
+
+
 class SourceError(ContactSyncError):
     """The source is missing, unreadable, or has no usable column; nothing was sent."""
 
@@ -97,8 +140,16 @@ class RunLocked(Busy):
     """Another run of the same account holds the lock."""
 
 
+class LockLost(Busy):
+    """The lock of what is under way has gone, and another process may have it by now."""
+
+
 class QuotaExhausted(Busy):
-    """The application's requests of this UTC day are spent."""
+    """The application's requests of this UTC day are spent; there are new ones at `until`."""
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class StopRequested(Busy):

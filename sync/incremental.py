@@ -20,7 +20,7 @@ from sync.state.source_marks import SourceMark, set_source_mark, source_mark_of
 from sync.state.store import Store
 
 # The sections that decide which contacts come of the same rows.
-_SECTIONS = ("source", "mapping", "consent", "suppression", "duplicates", "lists")
+_SECTIONS = ("source", "mapping", "consent", "suppression", "duplicates", "lists", "tags")
 # What says only how and when the source is read.
 _HOW = {"password", "query_timeout", "chunk_rows", "changed_overlap", "full_every_days"}
 
@@ -36,7 +36,7 @@ class Reading:
 
 def begin_reading(settings: Settings, store: Store, now: datetime) -> Reading:
     """Decide how much is read."""
-    configuration = _digest(settings)
+    configuration = configuration_digest(settings)
     if settings.source.changed_column is None:
         return Reading(configuration, None, now)
     with store.read() as connection:
@@ -58,8 +58,11 @@ def remember_reading(
         set_source_mark(connection, settings.account.name, mark)
 
 
-def _digest(settings: Settings) -> str:
-    """Secrets are no part of it: pydantic writes them as stars, and the address goes without."""
+def configuration_digest(settings: Settings) -> str:
+    """What decides about the contacts, in short: another digest means another plan.
+
+    Secrets are no part of it: pydantic writes them as stars, and the address goes without.
+    """
     url = settings.source.url
     parts = [make_url(url.get_secret_value()).render_as_string() if url else ""]
     parts += [

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from sync.contact.canonical import fingerprint
 from sync.contact.mapping import ColumnMapping
 from sync.contact.merging import merged_body
+from sync.contact.ownership import divided
 from sync.contact.rules import Rules, rules_of
 from sync.contact.suppression import Suppressed, read_suppressed
 from sync.contact.validation import Severity, check
@@ -19,7 +19,7 @@ from sync.report.rejects import RejectsFile
 from sync.settings import Settings
 from sync.source import Chunk, ContactSource, open_source, suppressed_lines
 from sync.state import staging
-from sync.state.staging import Merged
+from sync.state.duplicates import Merged
 from sync.state.store import Store
 from sync.stop import Stop
 
@@ -75,14 +75,10 @@ def load(
         stop.check()
         checked = check(chunk, mapping, rules)
         with store.write() as connection:
-            names = _list_names(checked.contacts)
-            staging.stage(
-                connection,
-                run_id,
-                checked.contacts,
-                names,
-                destination.list_sets(connection, set(names)),
-            )
+            contacts = checked.contacts
+            lists = destination.list_sets(connection, set(contacts["lists"]))
+            tags = destination.tag_sets(connection, set(contacts["tags"]))
+            staging.stage(connection, run_id, contacts, lists, tags)
         for fault in chunk.faults:
             rejects.add(from_fault(fault))
         for problem in checked.problems:
@@ -96,11 +92,12 @@ def load(
     return Loaded(rows, rejected, withheld, warnings)
 
 
-def merge_bodies(bodies: Sequence[str]) -> Merged:
-    """One contact of the rows of an address."""
-    body = merged_body(bodies)
+def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:
+    """One contact of the rows of an address; `owned` are the fields that Constant Contact owns."""
+    body, start = divided(merged_body(bodies), owned)
     encoded = body.encode()
-    return Merged(body, len(encoded), fingerprint(encoded))
+    adds = 0 if start is None else len(start.encode()) - 1
+    return Merged(body, len(encoded), fingerprint(encoded), start, adds)
 
 
 def _key(chunk: Chunk, column: str | None, row: int) -> str:
@@ -108,8 +105,3 @@ def _key(chunk: Chunk, column: str | None, row: int) -> str:
     if column is None:
         return ""
     return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])
-
-
-def _list_names(contacts: pd.DataFrame) -> list[str | None]:
-    names = contacts["list_name"].astype(object)
-    return names.where(names.notna(), None).tolist()

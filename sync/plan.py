@@ -5,7 +5,7 @@ Pure: it is given counts and sizes, and decides; `sync.state.staging` makes the 
 
 from collections.abc import Iterable, Iterator
 
-from sync.errors import GuardStopped
+from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
 from sync.state.outbox import SMS_PERMISSION, BatchPlan, import_payload
 from sync.state.runs import Counts
@@ -24,33 +24,34 @@ def batches(
 
     A batch holds contacts of one list set, since the lists of an import hold for all of it.
     """
-    current: BatchPlan | None = None
+    # Plain numbers, since this is done once for each contact.
+    most_bytes, most_contacts = limits.batch_bytes, limits.batch_contacts
+    first = last = contacts = total = 0
+    of: int | None = None
     for list_set_id, row, size in rows:
-        if current is not None and current.list_set_id == list_set_id:
-            # One more byte for the comma between two contacts.
-            grown = current.bytes + 1 + size
-            if grown <= limits.batch_bytes and current.contacts < limits.batch_contacts:
-                current = BatchPlan(
-                    list_set_id, current.first_row, row, current.contacts + 1, grown
-                )
-                continue
-        if current is not None:
-            yield current
-        frame = len(import_payload((), list_ids_of[list_set_id])) + sms * len(SMS_PERMISSION)
-        current = BatchPlan(list_set_id, row, row, 1, frame + size)
-    if current is not None:
-        yield current
+        # One more byte for the comma between two contacts.
+        grown = total + 1 + size
+        if list_set_id == of and grown <= most_bytes and contacts < most_contacts:
+            last, contacts, total = row, contacts + 1, grown
+            continue
+        if of is not None:
+            yield BatchPlan(of, first, last, contacts, total)
+        of, first, last, contacts = list_set_id, row, row, 1
+        total = len(import_payload((), list_ids_of[of])) + sms * len(SMS_PERMISSION) + size
+    if of is not None:
+        yield BatchPlan(of, first, last, contacts, total)
 
 
 def guard(counts: Counts, *, known: int, last: Counts | None, limits: Guard) -> None:
     """Raise GuardStopped when the plan looks like an accident in the source.
 
     `known` is the number of contacts synced so far; `last` are the counts of the last run that
-    ended well, None for a first run.
+    ended well, None for a first run. A source without any valid contact raises SourceEmpty: that
+    plan has nothing which a person could approve.
     """
     valid = counts.valid
     if valid == 0:
-        raise GuardStopped(
+        raise SourceEmpty(
             f"The source has no valid contact ({counts.rows_read:,} rows read, "
             f"{counts.rejected:,} rejected); nothing was sent. See the rejects file."
         )
@@ -69,18 +70,29 @@ def guard(counts: Counts, *, known: int, last: Counts | None, limits: Guard) -> 
         # A source of as many others has not shrunk, and is another source all the same.
         missing = "contacts of last time are not in the source any more"
         _stop_above(counts.gone - last.gone, last.valid, limits.max_shrink_percent, missing, option)
+    removed = counts.removed + counts.deleted
+    off = "would be taken off their lists or deleted"
     if known >= limits.minimum_contacts:
         _stop_above(
             counts.changed, known, limits.max_changed_percent, "changed", "max_changed_percent"
         )
+        _stop_above(removed, known, limits.max_removed_percent, off, "max_removed_percent")
+    _stop_beyond(counts.changed, limits.max_changed, "changed", "max_changed")
+    _stop_beyond(removed, limits.max_removed, off, "max_removed")
 
 
 def _stop_above(part: int, whole: int, limit: float, what: str, option: str) -> None:
     percent = 100 * part / whole if whole else 0
     if percent > limit:
-        variable = f"CONTACT_SYNC_GUARD__{option.upper()}"
         raise GuardStopped(
             f"The guard stopped the run before anything was sent: {part:,} of {whole:,} "
-            f"({percent:.1f} %) {what}, and at most {limit:g} % are allowed. If that is right, "
-            f"run once with {variable}=100; else mend the source."
+            f"({percent:.1f} %) {what}, and at most {limit:g} % are allowed (guard.{option})."
+        )
+
+
+def _stop_beyond(number: int, limit: int | None, what: str, option: str) -> None:
+    if limit is not None and number > limit:
+        raise GuardStopped(
+            f"The guard stopped the run before anything was sent: {number:,} contacts {what}, and "
+            f"at most {limit:,} are allowed (guard.{option})."
         )

@@ -4,7 +4,7 @@ An import reports counts and texts, but neither row nor address (the contract's 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from sync.api import contacts
@@ -16,13 +16,16 @@ from sync.state.outbox import Batch, BatchContact, Outbox
 
 # Up to so many contacts are asked for by address; more by reading their lists page by page.
 _ONE_BY_ONE = 50
+# What the service says of a contact, and not the person.
+_AT_FAULT = frozenset({"not_imported", "not_on_list", "not_as_sent", "held"})
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A contact that Constant Contact did not take, or not as it was sent.
 
-    `left` are the lists that the import put it on and that it is not on any more.
+    `left` are the lists that the import put it on and that it is not on any more. One that is
+    `at_fault` was refused for what is in it, so that to send it again as it is would be of no use.
     """
 
     row: int
@@ -30,6 +33,7 @@ class Refused:
     code: str
     reason: str
     left: tuple[str, ...] = ()
+    at_fault: bool = False
 
 
 class ReadBack:
@@ -47,15 +51,20 @@ class ReadBack:
         waiting = {contact.email: contact for contact in self._outbox.contacts(entry)}
         list_ids = self._outbox.list_ids(entry)
         said = "; ".join(activity.errors)
+        took = activity.state == "completed"
         found: list[Refused] = []
         for there in self._there(waiting, list_ids):
             sent = waiting.pop(contacts.address_of(there) or "", None)
-            if sent is not None and (refused := self._compare(sent, there, list_ids, said)):
+            if sent is None:
+                continue
+            if refused := self._compare(sent, there, list_ids, said, took=took):
                 found.append(refused)
         found += [
             _refusal(sent, "not_imported", "it is not there after the import", said)
             for sent in waiting.values()
         ]
+        if took:
+            found = [replace(each, at_fault=each.code in _AT_FAULT) for each in found]
         return sorted(found, key=lambda refused: refused.row)
 
     def _there(
@@ -72,24 +81,33 @@ class ReadBack:
                 yield there
 
     def _compare(
-        self, sent: BatchContact, there: Contact, list_ids: tuple[str, ...], said: str
+        self,
+        sent: BatchContact,
+        there: Contact,
+        list_ids: tuple[str, ...],
+        said: str,
+        *,
+        took: bool,
     ) -> Refused | None:
+        """How the contact is not there as it was sent; `took` when the import was carried out."""
         if there.get("deleted_at"):
             return _refusal(sent, "deleted", "the contact was deleted", "")
         if contacts.is_unsubscribed(there):
             return _refusal(sent, "unsubscribed", "the person has unsubscribed", "")
         missing = set(list_ids) - set(there.get("list_memberships") or ())
         fields = differences(sent.body, there, self._custom_field_names)
-        if missing and fields:
+        if missing and (fields or not took):
             return _refusal(sent, "not_on_list", "it is not on its lists after the import", said)
+        if missing and not contacts.is_reached(there):
+            reason = "mails to it came back, or it is to be confirmed: it was put on no list"
+            return _refusal(sent, "held", reason, said)
         if missing:
             # The import took it, so it was on its lists, and has left them since.
             reason = "the person left a list after the import, and is not put back on it"
             return Refused(sent.row, sent.email, "left_list", reason, tuple(sorted(missing)))
         if fields:
-            return _refusal(
-                sent, "not_as_sent", f"{', '.join(fields)} differ after the import", said
-            )
+            names = ", ".join(each.field for each in fields)
+            return _refusal(sent, "not_as_sent", f"{names} differ after the import", said)
         return None
 
 

@@ -5,46 +5,44 @@ the next run.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import astuple, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection
 
-from sync import plan
 from sync.api import catalog
-from sync.api.limits import Limits
-from sync.api.session import ATTEMPTS, ApiSession, TokenSource
+from sync.api.claims import want
+from sync.api.session import ApiSession, TokenSource
+from sync.approving import approvable
 from sync.auth.vault import Vault
 from sync.clock import Clock, utc_now
 from sync.contact.mapping import ColumnMapping, map_columns
 from sync.contact.rules import Rules
-from sync.delivery import Delivered, Delivery
 from sync.destination import Destination, read_destination, remembered_destination
-from sync.errors import AuthorizationNeeded, ContactSyncError
+from sync.errors import ContactSyncError
+from sync.feedback import feed_back
 from sync.incremental import Reading, begin_reading, remember_reading
-from sync.loading import configured_rules, load, merge_bodies, open_configured
-from sync.observe import observe, observe_changed
+from sync.loading import configured_rules, load, open_configured
+from sync.observe import observe, with_news
+from sync.opening import OneToken, TokenUnusable, open_session
+from sync.planning import Planning
 from sync.progress import Progress, Silent
-from sync.readback import ReadBack
 from sync.recording import Recording, recorded
-from sync.rejections import from_duplicate, from_opt_out, from_refusal
+from sync.sending import Sending
 from sync.settings import Settings
 from sync.source import ContactSource, Place
-from sync.state import audience, staging
-from sync.state.outbox import BatchPlan, Outbox
-from sync.state.runs import Runs
-from sync.state.staging import Action, Keep
+from sync.state import kept_plans, staging
+from sync.state.kept_plans import KeptPlan
+from sync.state.outbox import Outbox
+from sync.state.runs import RunKind
 from sync.state.store import Store
 from sync.stop import Stop
+from sync.verification import Verification, due
 
 _log = structlog.get_logger()
 _NO_WAIT = timedelta(0)
-
-
-class TokenUnusable(AuthorizationNeeded):
-    """A dry run's token was answered with 401, and a dry run refreshes none."""
+_READS_ACCOUNT = "account_read"
 
 
 class Run:
@@ -67,10 +65,8 @@ class Run:
         self._progress = progress or Silent()
         self._clock = clock
         self._account = settings.account.name
-        self._outbox = Outbox(store, self._account)
         self._rules = Rules(settings.consent)
-        self._place: Callable[[int], Place] = lambda row: Place("", row)
-        self._may_have_sms = False
+        self._held = False
 
     def sync(self, *, wait: timedelta = _NO_WAIT) -> Recording:
         """Bring the source into the account; raises a ContactSyncError, which is recorded."""
@@ -79,19 +75,27 @@ class Run:
             self._recorded(wait, dry_run=False) as recording,
             self._api(self._vault, recording) as session,
         ):
-            self._resume(recording, session)
+            sending = self._resumed(recording, session)
             reading = begin_reading(self._settings, self._store, self._clock())
             source, mapping = self._look_at_source(recording, reading)
-            self._authenticate()
+            self._authenticate(session)
             destination = read_destination(session, self._store, self._settings, mapping)
             self._load(recording, source, mapping, destination)
-            self._observe(session)
-            batches = self._plan(recording, session)
-            self._guard(recording)
+            if due(self._settings, self._store):
+                self._read_back(recording, session, repair=self._settings.verify.repair)
+            else:
+                self._observe(recording, session)
+            self._progress.step("Comparing")
+            planning = self._planning(recording, mapping, source.place)
+            batches = planning.compare(session)
+            planning.guard(self._made_plan(recording, reading, source, destination))
             destination.create_missing(session, self._store)
-            self._record_batches(recording, batches)
-            self._send_and_confirm(recording, session, destination.custom_field_names)
-            remember_reading(self._settings, self._store, reading, source)
+            sending.record(sending.single_contacts.readdress(planning, batches))
+            sending.run(destination.custom_field_names)
+            self._feed_back(recording)
+            sending.refuse_failed()
+            if not planning.address_changes:  # who waits with one must be read again
+                remember_reading(self._settings, self._store, reading, source)
         return recording
 
     def dry_run(self, *, wait: timedelta = _NO_WAIT) -> Recording:
@@ -99,7 +103,7 @@ class Run:
 
         Without a valid access token it plans from what the state knows.
         """
-        token = _OneToken(self._vault.usable_access_token())
+        token = OneToken(self._vault.usable_access_token())
         with (
             self._recorded(wait, dry_run=True) as recording,
             self._api(token, recording) as session,
@@ -109,20 +113,75 @@ class Run:
             source, mapping = self._look_at_source(recording, reading)
             destination = self._destination_without_refresh(recording, session, mapping)
             self._load(recording, source, mapping, destination)
-            self._plan(recording, None if recording.offline else session)
-            self._guard(recording)
+            self._progress.step("Comparing")
+            planning = self._planning(recording, mapping, source.place)
+            planning.compare(None if recording.offline else session)
+            planning.guard(self._made_plan(recording, reading, source, destination))
             self._discard_staged()
+        return recording
+
+    def approve(self, number: int, *, wait: timedelta = _NO_WAIT) -> Recording:
+        """Carry out the plan of a run that the guard has stopped, as it was made.
+
+        Who ended it since is left out; nobody is added. Raises UsageError when there is no such
+        plan, or it is past, and what `sync` raises.
+        """
+        approvable(self._settings, self._store, number)
+        self._settle_pair()
+        with (
+            self._recorded(wait, dry_run=False) as recording,
+            self._api(self._vault, recording) as session,
+        ):
+            # Once more, since another run may have planned while this one waited for the lock.
+            approved = approvable(self._settings, self._store, number)
+            recording.approves, recording.source = number, approved.plan.source
+            recording.partial = approved.plan.partial
+            sending = self._resumed(recording, session)
+            self._authenticate(session)
+            self._rules = configured_rules(self._settings)
+            mapping = map_columns(approved.plan.header, self._rules)
+            destination = read_destination(session, self._store, self._settings, mapping)
+            destination.want(approved.plan.missing_lists, approved.plan.missing_tags)
+            self._observe(recording, session)
+            self._progress.step("Comparing")
+            # The rows of an approved plan are known by their number over all files alone.
+            planning = self._planning(recording, mapping, lambda row: Place("", row))
+            batches = planning.compare_again(
+                session, approved.plan, approved.counts, self._rules.suppressed
+            )
+            destination.create_missing(session, self._store)
+            sending.record(sending.single_contacts.readdress(planning, batches))
+            sending.run(destination.custom_field_names)
+            # Only now: what is stopped before can be approved again.
+            with self._store.write() as connection:
+                kept_plans.approve(connection, approved.plan, recording.run_id)
+            sending.discard_staged()
+            self._feed_back(recording)
+            sending.refuse_failed()
+        return recording
+
+    def verify(self, *, repair: bool, wait: timedelta = _NO_WAIT) -> Recording:
+        """Read the whole audience back; with `repair` the next sync sends again what differs."""
+        self._settle_pair()
+        with (
+            self._recorded(wait, kind=RunKind.VERIFY) as recording,
+            self._api(self._vault, recording) as session,
+        ):
+            self._resumed(recording, session)
+            self._authenticate(session)
+            self._read_back(recording, session, repair=repair)
         return recording
 
     def _destination_without_refresh(
         self, recording: Recording, session: ApiSession, mapping: ColumnMapping
     ) -> Destination:
         try:
+            self._hold_to_account(session)
             destination = read_destination(session, self._store, self._settings, mapping)
-            self._observe(session)
+            self._observe(recording, session)
         except TokenUnusable:
             recording.offline = True
-            return remembered_destination(self._store, self._settings, mapping)
+            return remembered_destination(self._store, self._settings)
         return destination
 
     def _settle_pair(self) -> None:
@@ -137,36 +196,43 @@ class Run:
         except ContactSyncError as error:
             _log.warning("the token pair could not be settled", reason=str(error))
 
-    def _recorded(self, wait: timedelta, *, dry_run: bool) -> AbstractContextManager[Recording]:
-        return recorded(self._settings, self._store, self._clock, wait=wait, dry_run=dry_run)
+    @contextmanager
+    def _recorded(
+        self, wait: timedelta, *, dry_run: bool = False, kind: RunKind = RunKind.SYNC
+    ) -> Iterator[Recording]:
+        with recorded(
+            self._settings,
+            self._store,
+            self._clock,
+            wait=wait,
+            stop=self._stop,
+            dry_run=dry_run,
+            kind=kind,
+        ) as recording:
+            # No request goes out without a write (its place in the pace), so none goes out when
+            # another process has the lock.
+            self._store = self._store.under(recording.lock)
+            yield recording
 
     @contextmanager
     def _api(self, tokens: TokenSource, recording: Recording) -> Iterator[ApiSession]:
-        session = open_session(self._settings, self._store, tokens, self._stop, self._clock)
+        session = open_session(
+            self._settings, self._store, tokens, self._stop, self._clock, fairly=True
+        )
         try:
+            self._want(self._clock())
             yield session
         finally:
             session.close()
+            self._want(None)
             recording.counts = replace(recording.counts, requests=session.requests_sent)
 
-    def _resume(self, recording: Recording, session: ApiSession) -> None:
-        """Settle what an interrupted run left in the outbox.
-
-        Nothing is posted here: what the run had not posted yet is planned anew, after it was read
-        who unsubscribed or left a list meanwhile.
-        """
-        waiting = self._outbox.open()
-        if waiting:
-            contacts = sum(entry.contacts for entry in waiting)
-            self._progress.step("Settling an interrupted run", contacts)
-            _log.info("resuming", batches=len(waiting), contacts=contacts)
-            delivery = self._delivery(session, catalog.custom_fields(session))
-            try:
-                delivery.settle_interrupted()
-            finally:
-                recording.resumed = delivery.result.confirmed
-                self._note_refused(recording, delivery.result)
-        self._discard_staged()
+    def _want(self, requests_from: datetime | None) -> None:
+        """Tell the other accounts of the application from when on this one wants requests."""
+        try:
+            want(self._store, self._settings.oauth.client_id, {self._account: requests_from})
+        except ContactSyncError as error:
+            _log.warning("the claim to requests could not be noted", reason=str(error))
 
     def _look_at_source(
         self, recording: Recording, reading: Reading
@@ -176,14 +242,20 @@ class Run:
         recording.source = source.description
         recording.partial = reading.since is not None
         recording.rejects.place = lambda row: astuple(source.place(row))
-        self._place = source.place
-        mapping = map_columns(source.header, self._rules)
-        self._may_have_sms = mapping.has_sms
-        return source, mapping
+        return source, map_columns(source.header, self._rules)
 
-    def _authenticate(self) -> None:
+    def _authenticate(self, session: ApiSession) -> None:
+        """Have a token that is good for long enough, and of the account that it should be of."""
         self._progress.step("Authenticating")
         self._vault.access_token()
+        self._hold_to_account(session)
+
+    def _hold_to_account(self, session: ApiSession) -> None:
+        # Before anything is written: the contacts of one account are none of another's. Without
+        # the scope, whose account it is can't be asked.
+        if not self._held and _READS_ACCOUNT in self._vault.status().scopes:
+            self._vault.pin(catalog.account_summary(session).encoded_account_id)
+        self._held = True
 
     def _load(
         self,
@@ -214,148 +286,73 @@ class Run:
         if not recording.offline:
             destination.refuse_missing()
 
-    def _observe(self, session: ApiSession) -> None:
-        self._progress.step("Reading who unsubscribed, was deleted or left a list")
-        observe(session, self._store, self._account, self._clock())
+    def _observe(self, recording: Recording, session: ApiSession) -> None:
+        options, now = self._settings.observe, self._clock()
+        observe(session, self._store, self._account, options, now, self._progress)
+        self._count_news(recording)
 
-    def _plan(self, recording: Recording, session: ApiSession | None) -> list[BatchPlan]:
-        """Compare the source with what is there, and tell what is left out; returns the batches."""
-        self._progress.step("Comparing")
-        run_id = recording.run_id
-        with self._store.write() as connection:
-            keep = Keep(self._settings.duplicates.keep)
-            duplicates = staging.drop_duplicates(connection, run_id, keep, merge_bodies)
-            staging.compare(connection, self._account, run_id)
-        if session is not None and observe_changed(
-            session, self._store, self._account, run_id, self._clock()
-        ):
-            with self._store.write() as connection:
-                staging.compare(connection, self._account, run_id)
-        with self._store.write() as connection:
-            actions = staging.counts(connection, run_id)
-            # A partial read can't tell who is gone from the source.
-            gone = 0 if recording.partial else staging.gone(connection, self._account, run_id)
-            left_out = staging.opted_out(connection, self._account, run_id)
-            batches = self._batches(connection, run_id)
-        for duplicate in duplicates:
-            winner = self._place(duplicate.winner)
-            recording.rejects.add(from_duplicate(duplicate, keep, winner))
-        for row in left_out:
-            recording.rejects.add(from_opt_out(row))
-        recording.batches = len(batches)
-        recording.payload_bytes = sum(batch.bytes for batch in batches)
-        recording.counts = replace(
-            recording.counts,
-            new=actions[Action.NEW],
-            changed=actions[Action.CHANGED],
-            unchanged=actions[Action.UNCHANGED],
-            opted_out=actions[Action.OPTED_OUT],
-            rejected=recording.counts.rejected + actions[Action.OPTED_OUT],
-            duplicates=len(duplicates),
-            gone=gone,
-        )
-        return batches
+    def _count_news(self, recording: Recording) -> None:
+        recording.counts = with_news(self._store, self._account, recording.counts)
 
-    def _guard(self, recording: Recording) -> None:
-        if recording.partial and not recording.counts.valid:
-            return  # nothing changed in the source
-        with self._store.read() as connection:
-            known = audience.size(connection, self._account)
-        # A partial read has not seen the whole source, so its size says nothing.
-        last = None
-        if not recording.partial:
-            last = Runs(self._store, self._account).last_synced(whole=True)
-        plan.guard(
-            recording.counts,
-            known=known,
-            last=last.counts if last else None,
-            limits=self._settings.guard,
-        )
+    def _read_back(self, recording: Recording, session: ApiSession, *, repair: bool) -> None:
+        drift = recording.open_drift(repair=repair)
+        now = self._clock()
+        Verification(self._settings, session, self._store, drift, self._progress, now).run()
+        recording.counts = replace(recording.counts, drift=drift.contacts)
+        self._count_news(recording)
 
-    def _record_batches(self, recording: Recording, batches: list[BatchPlan]) -> None:
-        # They hold for lists that were made since: a stand-in is as long as an id.
-        with self._store.write() as connection:
-            self._outbox.record(connection, recording.run_id, batches, self._clock())
-
-    def _batches(self, connection: Connection, run_id: int) -> list[BatchPlan]:
-        list_ids = staging.lists_to_send(connection, run_id)
-        rows = staging.to_send(connection, run_id)
-        return list(plan.batches(rows, list_ids, self._settings.api, sms=self._may_have_sms))
-
-    def _send_and_confirm(
-        self, recording: Recording, session: ApiSession, custom_field_names: dict[str, str]
-    ) -> None:
-        counts = recording.counts
-        self._progress.step("Sending and confirming", counts.new + counts.changed)
-        delivery = self._delivery(session, custom_field_names)
-        try:
-            delivery.run()
-        finally:
-            recording.counts = replace(counts, confirmed=delivery.result.confirmed)
-            self._note_refused(recording, delivery.result)
-        self._discard_staged()
-
-    def _delivery(self, session: ApiSession, custom_field_names: dict[str, str]) -> Delivery:
-        return Delivery(
-            self._outbox,
-            session,
-            ReadBack(self._outbox, session, custom_field_names),
-            self._settings.api,
-            self._stop,
+    def _planning(
+        self, recording: Recording, mapping: ColumnMapping, place: Callable[[int], Place]
+    ) -> Planning:
+        return Planning(
+            self._settings,
+            self._store,
+            recording,
             self._clock,
-            self._progress.advance,
+            place=place,
+            mapping=mapping,
         )
 
-    def _note_refused(self, recording: Recording, delivered: Delivered) -> None:
-        for refused in delivered.refused:
-            recording.rejects.add(from_refusal(refused))
-        counts = recording.counts
-        recording.counts = replace(counts, refused=counts.refused + len(delivered.refused))
+    def _made_plan(
+        self,
+        recording: Recording,
+        reading: Reading,
+        source: ContactSource,
+        destination: Destination,
+    ) -> KeptPlan:
+        """What must be known to carry the plan out later."""
+        return KeptPlan(
+            run_id=recording.run_id,
+            configuration=reading.configuration,
+            source=source.description,
+            header=tuple(source.header),
+            missing_lists=destination.missing_lists,
+            missing_tags=destination.missing_tags,
+        )
+
+    def _feed_back(self, recording: Recording) -> None:
+        self._progress.step("Telling the company")
+        recording.notes += feed_back(self._settings, self._store, self._clock(), self._stop)
+
+    def _resumed(self, recording: Recording, session: ApiSession) -> Sending:
+        """What sends for this run, once what an interrupted one left open is settled."""
+        sending = Sending(
+            self._settings,
+            self._store,
+            recording,
+            session,
+            stop=self._stop,
+            progress=self._progress,
+            clock=self._clock,
+        )
+        sending.note_arrived()
+        if sending.left_open:
+            self._authenticate(session)
+            sending.resume()
+        sending.discard_staged()
+        return sending
 
     def _discard_staged(self) -> None:
+        Outbox(self._store, self._account).note_arrived()
         with self._store.write() as connection:
             staging.discard_settled(connection, self._account)
-
-
-def open_session(
-    settings: Settings,
-    store: Store,
-    tokens: TokenSource,
-    stop: Stop,
-    clock: Clock = utc_now,
-    *,
-    attempts: int = ATTEMPTS,
-) -> ApiSession:
-    """A session of the configured application, within its limits."""
-    limits = Limits(
-        store,
-        settings.oauth.client_id,
-        per_second=settings.api.requests_per_second,
-        per_day=settings.api.requests_per_day,
-        stop=stop,
-        clock=clock,
-    )
-    return ApiSession(
-        settings.api.base_url,
-        tokens,
-        limits,
-        stop,
-        timeout=settings.api.timeout,
-        clock=clock,
-        attempts=attempts,
-    )
-
-
-class _OneToken:
-    """Hands out one token, if there is one, and renews none."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def access_token(self) -> str:
-        if self._token is None:
-            raise TokenUnusable("There is no valid access token, and a dry run refreshes none.")
-        return self._token
-
-    def renew(self, rejected: str) -> str:  # noqa: ARG002 (the protocol's signature)
-        raise TokenUnusable("The access token is not accepted, and a dry run refreshes none.")

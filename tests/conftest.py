@@ -17,16 +17,18 @@ from sync.sandbox import Sandbox, SandboxSettings
 from sync.settings import Settings
 from sync.state.store import Store, open_store
 from tests.contract.recording import every_request_is_as_declared
+from tests.zygote import Zygote
 
 # The fixture holds for every test.
 __all__ = ["every_request_is_as_declared"]
 
+# Without TLS, for which PyMySQL reads all certificates of the system at each connection (30 ms).
 SERVERS = {
     "postgresql": os.environ.get(
         "CONTACT_SYNC_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
     ),
     "mariadb": os.environ.get(
-        "CONTACT_SYNC_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306/mysql"
+        "CONTACT_SYNC_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306/mysql?ssl_disabled=true"
     ),
 }
 BACKENDS = ("sqlite", *SERVERS)
@@ -44,8 +46,9 @@ SettingsFor = Callable[..., Settings]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the fault tests go on; `make soak` asks for more."""
-    parser.addoption("--kills", type=int, default=200, help="random SIGKILLs on SQLite")
-    parser.addoption("--rounds", type=int, default=25, help="rounds of 32 processes at once")
+    parser.addoption("--kills", type=int, default=200, help="random SIGKILLs of the program")
+    parser.addoption("--rounds", type=int, default=100, help="rounds of 32 processes at once")
+    parser.addoption("--sequences", type=int, default=300, help="random lives of a company")
     parser.addoption("--seed", type=int, default=None, help="seed of the random instants")
 
 
@@ -61,6 +64,13 @@ def sandbox() -> Iterator[Sandbox]:
     """A quick local Constant Contact."""
     with Sandbox(settings=QUICK) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """Starts the real program in milliseconds, for tests that need hundreds of runs."""
+    with Zygote() as ready:
+        yield ready
 
 
 @pytest.fixture
@@ -135,3 +145,21 @@ def on_server(backend: str, statement: str) -> None:
         pytest.skip(f"no {backend} server answers ({type(error).__name__})")
     finally:
         engine.dispose()
+
+
+def end_connections_of_locks(store: Store) -> None:
+    """Let the locks be lost, as by a restart of the server; it leaves the pool of PostgreSQL."""
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if store.engine.dialect.name == "postgresql":
+            end = text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON oid = database "
+                "WHERE locktype = 'advisory' AND datname = current_database()"
+            )
+            connection.execute(end)
+            return
+        sleeping = text(
+            "SELECT id FROM information_schema.processlist "
+            "WHERE id <> CONNECTION_ID() AND db = DATABASE()"
+        )
+        for number in connection.scalars(sleeping).all():
+            connection.execute(text(f"KILL {number}"))

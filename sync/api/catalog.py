@@ -1,7 +1,7 @@
-"""The account's named things: its lists and custom fields, and the account itself."""
+"""The account's named things: its lists, tags and custom fields, and the account itself."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -53,12 +53,46 @@ def create_list(session: ApiSession, name: str) -> str:
     return str(_member(answer, "list_id"))
 
 
+def tags(session: ApiSession) -> dict[str, str]:
+    """The ids of the tags by name."""
+    items = _items(session, "/contact_tags", "tags", {"limit": 500})
+    return {str(_member(item, "name")): str(_member(item, "tag_id")) for item in items}
+
+
+def create_tag(session: ApiSession, name: str) -> str:
+    """Make a tag; returns its id."""
+    answer = session.post("/contact_tags", orjson.dumps({"name": name}))
+    return str(_member(answer, "tag_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDetails:
+    """A custom field: its type, and its choices' labels if it has any."""
+
+    type: str
+    choices: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CustomFields:
-    """The account's custom fields; the import calls a field `cf:` and its name."""
+    """The account's custom fields; the import calls a field `cf:` and its name.
+
+    `labels` are those of all choices, deleted ones too, by the field's id and the choice's.
+    """
 
     names_by_id: dict[str, str]
-    types_by_name: dict[str, str]
+    by_name: dict[str, FieldDetails]
+    labels: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewField:
+    """A custom field to be made (the contract's CustomFieldRequest)."""
+
+    label: str
+    type: str
+    metadata: Mapping[str, str | int | bool] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
 
 def custom_fields(session: ApiSession) -> dict[str, str]:
@@ -67,22 +101,50 @@ def custom_fields(session: ApiSession) -> dict[str, str]:
 
 
 def typed_custom_fields(session: ApiSession) -> CustomFields:
-    """The custom fields with their types."""
+    """The custom fields with their types and choices."""
     items = list(_items(session, "/contact_custom_fields", "custom_fields", {"limit": 100}))
     names = [str(_member(item, "name")) for item in items]
+    ids = [str(_member(item, "custom_field_id")) for item in items]
+    details = [FieldDetails(str(item.get("type", "")), _choices(item)) for item in items]
     return CustomFields(
-        {
-            str(_member(item, "custom_field_id")): name
-            for item, name in zip(items, names, strict=True)
-        },
-        {name: str(item.get("type", "")) for item, name in zip(items, names, strict=True)},
+        dict(zip(ids, names, strict=True)),
+        dict(zip(names, details, strict=True)),
+        {field_id: _labels(item) for field_id, item in zip(ids, items, strict=True)},
     )
 
 
-def create_custom_field(session: ApiSession, label: str, kind: str = "string") -> str:
+def create_custom_field(session: ApiSession, new: NewField) -> str:
     """Make a field; returns the name that Constant Contact made of the label."""
-    body = orjson.dumps({"label": label, "type": kind})
-    return str(_member(session.post("/contact_custom_fields", body), "name"))
+    body: dict[str, object] = {"label": new.label, "type": new.type}
+    if new.metadata:
+        body["metadata"] = dict(new.metadata)
+    if new.choices:
+        body["choices"] = [
+            {"choice_label": choice, "display_order": place}
+            for place, choice in enumerate(new.choices, 1)
+        ]
+    return str(_member(session.post("/contact_custom_fields", orjson.dumps(body)), "name"))
+
+
+def _choices(item: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        str(choice.get("choice_label", ""))
+        for choice in _choices_of(item)
+        if not choice.get("deleted_at")
+    )
+
+
+def _labels(item: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(choice.get("choice_id", "")): str(choice.get("choice_label", ""))
+        for choice in _choices_of(item)
+    }
+
+
+def _choices_of(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    choices = item.get("choices")
+    found = choices if isinstance(choices, list) else []
+    return [choice for choice in found if isinstance(choice, dict)]
 
 
 def _items(session: ApiSession, path: str, key: str, params: Params) -> Iterator[dict[str, Any]]:

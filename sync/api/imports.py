@@ -19,13 +19,18 @@ TERMINAL_STATES = frozenset({"completed", "cancelled", "failed", "timed_out", "t
 _PATH = "/activities/contacts_json_import"
 
 
-class ImportCounts(BaseModel):
-    """An import's counts. `items_total_count` is left out: it may count a header row."""
+class ActivityCounts(BaseModel):
+    """An activity's counts: persons and errors are an import's, items those of other activities.
+
+    Of an import `items_total_count` may count a header row, so it tells nothing.
+    """
 
     person_count: int | None = None
     error_count: int = 0
     correctable_count: int = 0
     cannot_add_to_list_count: int = 0
+    items_total_count: int | None = None
+    items_completed_count: int | None = None
 
 
 class Activity(BaseModel):
@@ -34,9 +39,10 @@ class Activity(BaseModel):
     activity_id: str
     state: str
     created_at: datetime | None = None
+    completed_at: datetime | None = None
     # Declared as an array of strings; objects with a message occur too.
     activity_errors: list[Any] = Field(default_factory=list)
-    status: ImportCounts = Field(default_factory=ImportCounts)
+    status: ActivityCounts = Field(default_factory=ActivityCounts)
 
     @property
     def ended(self) -> bool:
@@ -61,7 +67,7 @@ class Activity(BaseModel):
             return value
         return [] if info.field_name == "activity_errors" else {}
 
-    @field_validator("created_at")
+    @field_validator("created_at", "completed_at")
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
@@ -69,7 +75,11 @@ class Activity(BaseModel):
 
 def post_import(session: ApiSession, payload: bytes) -> Activity:
     """Queue an import; raises OutcomeUnknown when it may or may not have been queued."""
-    answer = session.post(_PATH, payload)
+    return accepted(session.post(_PATH, payload))
+
+
+def accepted(answer: Json) -> Activity:
+    """The activity that a request has queued; raises OutcomeUnknown when the answer is unclear."""
     try:
         return _activity(answer)
     except ContractBroken as error:

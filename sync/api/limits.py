@@ -2,7 +2,8 @@
 
 Constant Contact counts them per application (API key), over all its accounts and processes
 (https://developer.constantcontact.com/api_guide/rate_limits.html), and answers too late to be
-asked: a request over the quota is lost. So the count lives in the state database.
+asked: a request over the quota is lost. So the count lives in the state database. How accounts
+share them fairly is in `sync.api.fairness`.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from datetime import datetime, time, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
+from sync.api.claims import Beside, Claims
+from sync.api.fairness import ASK_EVERY, is_next, wait_until
 from sync.clock import Clock, utc_now
 from sync.errors import QuotaExhausted
 from sync.state.schema import api_day, api_slot
@@ -23,6 +26,8 @@ _SECOND = timedelta(seconds=1)
 _ABANDONED = timedelta(seconds=5)
 # The service's day may begin a little later than ours.
 _CLOCK_SKEW = timedelta(minutes=5)
+# How long the one whose turn it is may need to wake.
+_AFTER_YOU = timedelta(seconds=0.05)
 
 
 class Limits:
@@ -40,21 +45,32 @@ class Limits:
         *,
         per_second: int,
         per_day: int,
+        reserved: int = 0,
         stop: Stop,
         clock: Clock = utc_now,
+        claims: Claims | None = None,
     ) -> None:
-        self._store = store
+        """With `claims` an account waits for its turn and its share; who only looks has none."""
+        self._claims = claims
+        self._store = store.shared
         self._application = application
         self._slots = range(per_second)
-        self.per_day = per_day
+        self._per_day = per_day
+        self._reserved = reserved
         self._stop = stop
         self._clock = clock
         self._add_missing_slots()
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """The time of one request; raises QuotaExhausted when the day's requests are spent."""
-        slot, until = self._take()
+    def request(self, *, sending: bool = False) -> Iterator[None]:
+        """The time of one request; raises QuotaExhausted when the day's requests are spent.
+
+        So they are for an account that has used its share while others want some yet.
+
+        For what is `sending` they are spent when only the reserved ones are left: those are for
+        learning what became of what was sent.
+        """
+        slot, until = self._take(self._per_day - self._reserved * sending)
         try:
             yield
         finally:
@@ -68,22 +84,42 @@ class Limits:
         """
         with self._store.write() as connection:
             day = self._day(connection, sent_at - _CLOCK_SKEW)
-            connection.execute(update(api_day).where(day).values(used=self.per_day))
+            connection.execute(update(api_day).where(day).values(used=self._per_day))
 
-    def _take(self) -> tuple[int, datetime]:
+    def exhausted(self, now: datetime, *, kept: int = 0) -> QuotaExhausted:
+        """The sentence for a spent quota, of which so many requests are kept."""
+        but = f" but for {kept:,} that are kept for confirming" if kept else ""
+        hours, minutes = divmod(int((_midnight(now) - now).total_seconds()) // 60, 60)
+        return QuotaExhausted(
+            f"Today's {self._per_day:,} requests of this application are spent{but}; what is left "
+            f"is sent by the first run after 00:00 UTC, in {hours} h {minutes:02} min.",
+            until=next_day(now),
+        )
+
+    def _take(self, most: int) -> tuple[int, datetime]:
         while True:
             now = self._clock()
             with self._store.write() as connection:
                 slot, free_at = self._next_slot(connection)
                 until = now + _ABANDONED
-                if free_at <= now and self._occupy(connection, slot, free_at, until):
-                    self._count(connection, now)
+                beside = self._claims.read(connection, now) if self._claims else None
+                turn = beside is None or is_next(beside.mine, beside.others, now)
+                if free_at <= now and turn and self._occupy(connection, slot, free_at, until):
+                    self._count(connection, now, most, beside)
                     return slot, until
-            # A slot can't be taken for longer than an abandoned request: else the clock was
-            # turned back, and waiting for the old one would take as long as that.
-            self._stop.sleep(min(max(free_at - now, timedelta(0)), _ABANDONED))
-            if free_at - now > _ABANDONED + _SECOND:
-                self._release_all(now)
+                if self._claims is not None:
+                    self._claims.ask(connection, now)
+            self._wait(now, free_at)
+
+    def _wait(self, now: datetime, free_at: datetime) -> None:
+        """Wait until the place is free, or at least for long enough to look again."""
+        # A slot can't be taken for longer than an abandoned request: else the clock was turned
+        # back, and waiting for the old one would take as long as that.
+        longest = _ABANDONED if self._claims is None else ASK_EVERY
+        shortest = timedelta(0) if self._claims is None else _AFTER_YOU
+        self._stop.sleep(min(max(free_at - now, shortest), longest))
+        if free_at - now > _ABANDONED + _SECOND:
+            self._release_all(now)
 
     def _next_slot(self, connection: Connection) -> tuple[int, datetime]:
         row = connection.execute(
@@ -119,15 +155,34 @@ class Limits:
                 .values(free_at=now + _SECOND)
             )
 
-    def _count(self, connection: Connection, now: datetime) -> None:
+    def _count(
+        self, connection: Connection, now: datetime, most: int, beside: Beside | None
+    ) -> None:
         day = self._day(connection, now)
         counted = connection.execute(
-            update(api_day)
-            .where(day, api_day.c.used < self.per_day)
-            .values(used=api_day.c.used + 1)
+            update(api_day).where(day, api_day.c.used < most).values(used=api_day.c.used + 1)
         )
         if counted.rowcount == 0:
-            raise quota_exhausted(self.per_day, now)
+            raise self.exhausted(now, kept=self._per_day - most)
+        if self._claims is None or beside is None:
+            return
+        # This request is among those that are used already.
+        used = _used(connection, self._application, _utc_day(now)) - 1
+        if not beside.rest(most, used):
+            raise self._shared_out(now, beside)
+        self._claims.count(connection, now, beside.mine)
+
+    def _shared_out(self, now: datetime, beside: Beside) -> QuotaExhausted:
+        until = min(wait_until(beside.others, now), next_day(now))
+        count = len(beside.others)
+        return QuotaExhausted(
+            f"This account's share of today's {self._per_day:,} requests is spent: it has used "
+            f"{beside.mine.used:,}, and the rest is kept for {count:,} other account"
+            f"{'' if count == 1 else 's'} of the application that still "
+            f"{'wants' if count == 1 else 'want'} some today. What they leave is used from "
+            f"{until:%H:%M} UTC on.",
+            until=until,
+        )
 
     def _day(self, connection: Connection, now: datetime) -> ColumnElement[bool]:
         """The row of the day, which is there then."""
@@ -149,18 +204,24 @@ class Limits:
 
 def used_today(store: Store, application: str, now: datetime) -> int:
     """How many requests of this UTC day are used."""
-    with store.read() as connection:
+    with store.shared.read() as connection:
         return _used(connection, application, _utc_day(now))
 
 
-def quota_exhausted(per_day: int, now: datetime) -> QuotaExhausted:
-    """The sentence for a spent quota."""
-    midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
-    hours, minutes = divmod(int((midnight - now).total_seconds()) // 60, 60)
-    return QuotaExhausted(
-        f"Today's {per_day:,} requests of this application are spent; what is left is sent by the "
-        f"first run after 00:00 UTC, in {hours} h {minutes:02} min."
-    )
+def rest_of_today(store: Store, application: str, account: str, now: datetime, most: int) -> int:
+    """How many of the day's `most` requests the account may still use."""
+    with store.shared.read() as connection:
+        used = _used(connection, application, _utc_day(now))
+        return Claims(application, account).read(connection, now).rest(most, used)
+
+
+def next_day(now: datetime) -> datetime:
+    """When the next day's requests can be used, by the service's clock too."""
+    return _midnight(now) + _CLOCK_SKEW
+
+
+def _midnight(now: datetime) -> datetime:
+    return datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
 
 
 def _utc_day(now: datetime) -> str:

@@ -3,7 +3,8 @@
 import email.utils
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -12,8 +13,9 @@ import structlog
 import tenacity
 from requests.auth import AuthBase
 
+from sync.api.abandoning import Abandoned, unless_stopped
 from sync.api.answers import explain, read_refusal
-from sync.api.limits import Limits, quota_exhausted
+from sync.api.limits import Limits
 from sync.clock import Clock, utc_now
 from sync.errors import (
     AuthorizationNeeded,
@@ -122,6 +124,8 @@ class ApiSession:
         self._http = requests.Session()
         self._http.headers["Accept"] = "application/json"
         self.requests_sent = 0
+        # How far our clock is ahead of the service's, by its last answer.
+        self.clock_difference: timedelta | None = None
 
     def close(self) -> None:
         """Close the connections."""
@@ -134,6 +138,10 @@ class ApiSession:
     def post(self, path: str, body: bytes) -> Json:
         """A changing request; raises OutcomeUnknown when its answer was lost."""
         return self._perform(_Request("POST", path, body=body))
+
+    def put(self, path: str, body: bytes) -> Json:
+        """A changing request; raises OutcomeUnknown when its answer was lost."""
+        return self._perform(_Request("PUT", path, body=body))
 
     def pages(self, path: str, params: Params | None = None) -> Iterator[Json]:
         """Every page of a collection, by the cursor in `_links.next.href`."""
@@ -172,20 +180,30 @@ class ApiSession:
     def _send(self, request: _Request, token: str) -> requests.Response:
         self._stop.check()
         headers = {} if request.body is None else {"Content-Type": "application/json"}
-        with self._limits.request():
+        send = partial(
+            self._http.request,
+            request.method,
+            self._base_url + request.path,
+            params=request.params,
+            data=request.body,
+            headers=headers,
+            auth=_Bearer(token),
+            timeout=self._timeout,
+            allow_redirects=False,
+        )
+        with self._limits.request(sending=not request.repeatable):
             self.requests_sent += 1
             started = self._clock()
             try:
-                response = self._http.request(
-                    request.method,
-                    self._base_url + request.path,
-                    params=request.params,
-                    data=request.body,
-                    headers=headers,
-                    auth=_Bearer(token),
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                )
+                response = unless_stopped(send, self._stop)
+            except Abandoned:
+                if not request.repeatable:
+                    raise OutcomeUnknown(
+                        f"The answer to {request} had not come when the run was asked to stop; the "
+                        "next run finds out what became of it."
+                    ) from None
+                self._stop.check()
+                raise
             except _NO_ADDRESS:
                 raise ConfigurationError(
                     f"The option api.base_url is no address of an API ({self._base_url}): one "
@@ -194,6 +212,7 @@ class ApiSession:
             except requests.RequestException as error:
                 raise _network_failure(request, error) from None
         seconds = round((self._clock() - started).total_seconds(), 3)
+        self.clock_difference = _ahead(response, self._clock())
         _log.debug("request", request=str(request), status=response.status_code, seconds=seconds)
         return response
 
@@ -226,7 +245,7 @@ class ApiSession:
         # kinds are told apart by their key alone: only quota_exceeded can't pass today.
         if error_key == "quota_exceeded":
             self._limits.exhaust(self._clock() - response.elapsed)
-            return quota_exhausted(self._limits.per_day, self._clock())
+            return self._limits.exhausted(self._clock())
         busy = Busy(
             f"Constant Contact still says too many requests for {request} after {self._attempts} "
             "tries; the next run goes on where this one stopped."
@@ -307,6 +326,14 @@ def _retry_after(response: requests.Response, clock: Clock) -> timedelta | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+
+def _ahead(response: requests.Response, now: datetime) -> timedelta | None:
+    """How far `now` is ahead of the answer's Date (RFC 9110, section 6.6.1)."""
+    try:
+        return now - email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return None
 
 
 def _next_href(page: Json) -> str | None:

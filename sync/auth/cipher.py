@@ -83,7 +83,18 @@ def read_keys(settings: Settings) -> str:
     """The key, or several, one a line; raises ConfigurationError when there is none."""
     if settings.vault.key is not None:
         return settings.vault.key.get_secret_value()
-    return read_secret_file(settings.vault_key_file)
+    file = settings.vault_key_file
+    try:
+        file.stat()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"The vault's key file {file} is missing, and without it the stored tokens can't be "
+            "read: bring the file back from a backup, or name its place in vault.key_file; if it "
+            "is gone for good, run contact-sync authorize, which makes a new one."
+        ) from None
+    except OSError:
+        pass  # what is wrong is told by whoever reads it
+    return read_secret_file(file)
 
 
 def new_key() -> str:

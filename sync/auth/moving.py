@@ -5,6 +5,7 @@ old machine forgets its own; so an interruption may leave the pair in both place
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -37,16 +38,22 @@ _KEPT = (
 )
 
 
-def export_pair(settings: Settings, store: Store, file: Path) -> str:
-    """Move the pair into a new file and forget it here; return the key that opens the file.
+def export_pair(
+    settings: Settings, store: Store, file: Path, show_key: Callable[[str], None]
+) -> None:
+    """Move the pair into a new file and forget it here.
 
-    Show the key once, and give it to `import_pair` by another way than the file.
+    `show_key` gets the key that opens the file, and must raise when nobody can have seen it: the
+    pair is forgotten after that. Give the key to `import_pair` by another way than the file.
     """
     custody = Custody(settings, store, open_cipher(settings))
     with custody.locked_and_current():
         pair = custody.pair()
         if pair.row.lost_at is not None:
-            raise AuthorizationLost("The authorization is lost, so there is nothing to move.")
+            raise AuthorizationLost(
+                "The authorization is lost, so there is nothing to move: run contact-sync "
+                "authorize on the other machine."
+            )
         if pair.row.refresh_begun_at is not None:
             raise Busy(
                 "A refresh is unfinished, so the pair may be spent: run contact-sync check, which "
@@ -54,14 +61,13 @@ def export_pair(settings: Settings, store: Store, file: Path) -> str:
             )
         key = Fernet.generate_key()
         plain = replace(pair.row, access_token=pair.access_token, refresh_token=pair.refresh_token)
+        _create(file, Fernet(key).encrypt(_to_text(plain).encode()))
         try:
-            create_file(file, Fernet(key).encrypt(_to_text(plain).encode()))
-        except OSError as error:
-            raise StateError(
-                f"The pair stays here: the file {file} can't be made ({error.strerror})."
-            ) from None
+            show_key(key.decode())
+        except BaseException:
+            _remove(file)
+            raise
         replace_pair(store, emptied(pair.row))
-    return key.decode()
 
 
 def import_pair(settings: Settings, store: Store, file: Path, key: str) -> None:
@@ -95,11 +101,26 @@ def import_pair(settings: Settings, store: Store, file: Path, key: str) -> None:
     _remove(file)
 
 
+def _create(file: Path, content: bytes) -> None:
+    try:
+        # A folder that isn't there may be a disk that isn't mounted: none is made.
+        file.parent.stat()
+        create_file(file, content)
+    except OSError as error:
+        raise StateError(
+            f"The pair stays here: the file {file} can't be made ({error.strerror}). Name one that "
+            "does not exist yet, in a folder that does."
+        ) from None
+
+
 def _opened(file: Path, key: str) -> str:
     try:
         return Fernet(key.strip()).decrypt(file.read_bytes()).decode()
     except OSError as error:
-        raise UsageError(f"The file {file} can't be read: {error.strerror}.") from None
+        raise UsageError(
+            f"The file {file} can't be read ({error.strerror}): name the one that contact-sync "
+            "tokens export made."
+        ) from None
     except (ValueError, InvalidToken):
         raise UsageError(
             f"The transfer key does not open {file}: give the key that contact-sync tokens export "

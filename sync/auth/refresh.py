@@ -5,6 +5,7 @@ whole protocol, and what it can't promise.
 """
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from sync.state.tokens import StoredPair, begin_refresh, drop_refresh, mark_lost
 # answers of user 1384049); it is not on the rate limit page.
 _PACE_PAUSE = timedelta(seconds=1.1)
 _PACE_PAUSES = 3
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = structlog.get_logger()
 
 
@@ -65,8 +67,8 @@ class Refresher:
         AuthorizationLost when the refresh token is dead; StateError when the database or the disk
         can't be relied on.
         """
-        self._begin(pair.row)
         with _undisturbed():
+            self._begin(pair.row)
             try:
                 answer = self._ask(pair.row, pair.refresh_token)
             except _Dead as dead:
@@ -161,13 +163,25 @@ def lost_sentence(cause: str) -> str:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let the signals that end a program wait until the pair is safe (one call and one write)."""
-    ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    """Let the signals that end a program wait until the pair is safe (one call and one write).
+
+    Blocking them in this thread would leave them to any other. Only the main thread can say what
+    becomes of them; in a worker it has said so, and the refresh is in a thread that hears none.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {
+        number: signal.signal(number, lambda ending, _: heard.append(ending)) for number in _ENDING
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for ending in heard:
+            signal.raise_signal(ending)
 
 
 def _log_renewal(pair: Pair, fresh: Pair, answer: TokenAnswer) -> None:

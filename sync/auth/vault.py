@@ -205,6 +205,8 @@ class Vault:
                 here=self._here,
             )
             self._custody.safekeeping.store(pair.row)
+            # One that is still there could not be read, and is past now in any case.
+            self._rescue.discard()
 
     def pin(self, encoded_account_id: str) -> None:
         """Hold the pair to the account that the service says it is for.
@@ -282,6 +284,8 @@ class Vault:
             if is_needed(pair):
                 if pair.row.lost_at is not None:
                     raise AuthorizationLost(lost_sentence(pair.row.lost_cause or "refused"))
+                if warning := disuse_warning(pair.row.issued_at, self._clock()):
+                    _log.warning("refresh token nears its end", reason=warning)
                 pair = self._refresher.refresh(pair)
         self._not_before = None
         self._observe(Step.RELEASED)

@@ -1,54 +1,91 @@
 """The commands, and the one place that turns an error into a sentence and an exit code."""
 
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
-import structlog
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from sync.auth.vault import open_vault
-from sync.cli import authorize, check, demo, init, map, sandbox, status, tokens  # noqa: A004
-from sync.cli.options import EXIT_CODES, ConfigOption, Invocation, invocation, settings_of
-from sync.cli.progress import watched
-from sync.cli.summary import show_stopped, show_summary
-from sync.cli.terminal import complain, survive_encodings
-from sync.errors import ContactSyncError, ExitCode, GuardStopped, UsageError
-from sync.logs import configure_logging
-from sync.run import Run
-from sync.service import serve, stop_on_signals
-from sync.state.runs import Runs
-from sync.state.store import open_store
-from sync.stop import Stop
+from sync.cli.options import EXIT_CODES, AccountOption, ConfigOption, Invocation
+from sync.cli.terminal import complain, nobody_reads, survive_encodings
+from sync.errors import ContactSyncError, ExitCode, UsageError
 
 # What Typer makes of Ctrl-C.
 _INTERRUPTED = 130
 
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command or a group of some, which is loaded when it is called."""
+
+    module: str
+    summary: str
+    function: str = "command"
+
+    def load(self) -> Any:
+        """What Typer makes of it."""
+        found = getattr(import_module(f"sync.cli.{self.module}"), self.function)
+        if isinstance(found, typer.Typer):
+            found.info.epilog = EXIT_CODES
+            return typer.main.get_group(found)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(epilog=EXIT_CODES)(found)
+        return typer.main.get_command(alone)
+
+
+# In the order in which a newcomer needs them. The summaries are said here, so that --help loads
+# none of them.
+COMMANDS = {
+    "init": Command("init", "Write an annotated configuration."),
+    "authorize": Command("authorize", "Let a person press Allow, once."),
+    "map": Command("map", "Show what each source column goes to."),
+    "check": Command("check", "Look at everything that can be wrong."),
+    "status": Command("status", "Show the last runs, the token, and the next run."),
+    "verify": Command("verify", "Read the audience back, and compare it with what was sent."),
+    "plan": Command("plan", "Look at a plan that the guard has stopped, and approve it.", "app"),
+    "alert": Command("alert", "Try how people are told that they are needed.", "app"),
+    "state": Command("state", "Back the state up, and bring a backup back.", "app"),
+    "install-service": Command("install_service", "Write systemd's units for this installation."),
+    "tokens": Command("tokens", "Move the token pair to another machine.", "app"),
+    "rotate-key": Command("tokens", "Encrypt the stored tokens with a new key.", "rotate_key"),
+    "adopt": Command("tokens", "Say that this machine has the original state.", "adopt"),
+    "logout": Command("tokens", "Forget the token pair.", "logout"),
+    "sandbox": Command("sandbox", "Run a local Constant Contact to rehearse with."),
+    "demo": Command("demo", "See the whole road, on this machine alone."),
+}
+
+
+class OnDemand(TyperGroup):
+    """Loads a command when it is called: all of them take seconds."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the called command in the place of its summary."""
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = COMMANDS[args[0]].load()
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=OnDemand,
     add_completion=False,
     no_args_is_help=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("init", epilog=EXIT_CODES)(init.command)
-app.command("authorize", epilog=EXIT_CODES)(authorize.command)
-app.command("map", epilog=EXIT_CODES)(map.command)
-app.command("check", epilog=EXIT_CODES)(check.command)
-app.command("status", epilog=EXIT_CODES)(status.command)
-app.command("sandbox", epilog=EXIT_CODES)(sandbox.command)
-app.command("demo", epilog=EXIT_CODES)(demo.command)
-app.add_typer(tokens.app, name="tokens", epilog=EXIT_CODES)
-app.command("rotate-key", epilog=EXIT_CODES)(tokens.rotate_key_command)
-app.command("adopt", epilog=EXIT_CODES)(tokens.adopt_command)
-app.command("logout", epilog=EXIT_CODES)(tokens.logout_command)
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.summary)(lambda: None)
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
 def run(
     context: typer.Context,
     config: ConfigOption = None,
+    account: AccountOption = None,
     run_now: Annotated[bool, typer.Option("--run-now", help="Sync once, now, and exit.")] = False,
     dry_run: Annotated[
         bool,
@@ -78,7 +115,7 @@ def run(
 
     Start with: contact-sync init, then authorize, then check, then --dry-run, then --run-now.
     """
-    context.obj = Invocation(config=config, verbose=verbose)
+    context.obj = Invocation(config=config, account=account, verbose=verbose)
     if context.invoked_subcommand is not None:
         if run_now or dry_run or wait:
             raise UsageError(
@@ -88,34 +125,11 @@ def run(
         return
     if run_now and dry_run:
         raise UsageError("--run-now and --dry-run exclude each other: leave one of them out.")
+    from sync.cli import run as running
+
     if run_now or dry_run:
-        raise typer.Exit(_run_once(context, dry_run=dry_run, wait=timedelta(minutes=wait)))
-    _work(context)
-
-
-def _run_once(context: typer.Context, *, dry_run: bool, wait: timedelta) -> int:
-    settings = settings_of(context)
-    stop = Stop()
-    stop_on_signals(stop)
-    with open_store(settings) as store:
-        vault = open_vault(settings, store)
-        with watched() as progress:
-            run = Run(settings, store, vault, stop=stop, progress=progress)
-            try:
-                recording = run.dry_run(wait=wait) if dry_run else run.sync(wait=wait)
-            except GuardStopped:
-                show_stopped(Runs(store, settings.account.name).last(1)[0])
-                raise
-    show_summary(recording)
-    return recording.exit_code
-
-
-def _work(context: typer.Context) -> None:
-    called = invocation(context)
-    configure_logging(verbose=called.verbose)
-    settings = called.settings()
-    with open_store(settings) as store:
-        serve(settings, store, open_vault(settings, store))
+        raise typer.Exit(running.once(context, dry_run=dry_run, wait=timedelta(minutes=wait)))
+    running.work(context)
 
 
 def main() -> None:
@@ -131,12 +145,15 @@ def _run_app(arguments: list[str]) -> int:
         complain(str(error))
         return int(error.exit_code)
     except TyperException as error:
-        complain(_wrong_usage(error.format_message()))
+        complain(_wrong_usage(error))
         return int(ExitCode.USAGE)
     except typer.Abort:
         return _stopped()
-    except BrokenPipeError:
-        # Whoever read the output has gone; nothing more can be told.
+    except (BrokenPipeError, SystemExit) as ended:
+        # Whoever read the output has gone; nothing more can be told. Typer exits with 1 for it.
+        if not isinstance(ended.__context__ or ended, BrokenPipeError):
+            raise
+        nobody_reads()
         return int(ExitCode.DONE)
     except Exception as fault:  # noqa: BLE001 (the last line of defence: a sentence, no traceback)
         return _tell_fault(fault, verbose="--verbose" in arguments)
@@ -150,7 +167,11 @@ def _stopped() -> int:
     return int(ExitCode.BUSY)
 
 
-def _wrong_usage(message: str) -> str:
+def _wrong_usage(error: TyperException) -> str:
+    message = error.format_message()
+    group = getattr(getattr(error, "ctx", None), "command", None)
+    if message == "Missing command." and isinstance(group, TyperGroup):
+        message = f"Missing command: {' or '.join(group.commands)}."
     period = "" if message.endswith((".", "?")) else "."
     place = " It goes before the command." if "option: --verbose" in message else ""
     return f"{message}{period}{place} See contact-sync --help."
@@ -162,5 +183,7 @@ def _tell_fault(fault: Exception, *, verbose: bool) -> int:
         "Run it again with --verbose before the command, and report what it prints."
     )
     if verbose:
+        import structlog
+
         structlog.get_logger().exception("fault")
     return int(ExitCode.BUG)

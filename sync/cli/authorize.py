@@ -15,18 +15,23 @@ from sync.auth.authorize import AuthorizationRequest
 from sync.auth.token_answer import TokenAnswer
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.auth.vault import AnotherAccount, Vault, open_vault, refuse_another_account
-from sync.cli.options import ConfigOption, settings_of
+from sync.cli.options import AccountOption, ConfigOption, settings_of
 from sync.cli.terminal import ask_secret, say
-from sync.errors import ContactSyncError
-from sync.run import open_session
+from sync.errors import AuthorizationNeeded, ContactSyncError
+from sync.opening import open_session
 from sync.settings import Settings
+from sync.state.set_aside import set_aside
 from sync.state.store import Store, open_store
+from sync.state.tokens import read_pair
 from sync.stop import Stop
+
+_NO_WAIT = timedelta(0)
 
 
 def command(
     context: typer.Context,
     config: ConfigOption = None,
+    account: AccountOption = None,
     paste: Annotated[
         bool,
         typer.Option(
@@ -47,7 +52,7 @@ def command(
         typer.Option(
             "--another-account",
             help="Accept the consent of another Constant Contact account than before. The state "
-            "of contacts belongs to the old one.",
+            "of contacts belongs to the old one and is put aside.",
         ),
     ] = False,
     timeout: Annotated[
@@ -61,7 +66,7 @@ def command(
     page, and comes back to the loopback address in oauth.redirect_uri. The token pair is stored
     encrypted in the state.
     """
-    settings = settings_of(context, config)
+    settings = settings_of(context, config, account)
     with open_store(settings) as store:
         vault = open_vault(settings, store, create_key=True)
         request = authorize.begin(settings, pkce=not no_pkce)
@@ -85,27 +90,49 @@ def _keep(
     The first pair is stored before anything else happens. Where an account is known already, it
     is compared first: another account's pair must not overwrite this one's.
     """
-    first = vault.status().encoded_account_id is None
-    if first:
+    before = vault.status().encoded_account_id
+    if before is None:
         vault.keep(answer, encoded_account_id=None)
     account = _account(settings, store, answer)
-    account_id = account.encoded_account_id if account else None
-    if not first:
-        another_account = another_account or _means_another_account(vault, account)
-        vault.keep(answer, encoded_account_id=account_id, another_account=another_account)
-    elif account_id is not None:
-        vault.pin(account_id)
-    return f" for {account.organization_name} ({account_id})" if account else ""
+    if before is None:
+        if account is None:
+            return ""
+        vault.pin(account.encoded_account_id)
+    elif account is None:
+        raise AuthorizationNeeded(
+            "The pair was not stored, since it could not be told whose it is, and the state here "
+            f"describes the contacts of account {before}: run contact-sync authorize again when "
+            "Constant Contact answers."
+        )
+    elif account.encoded_account_id == before:
+        vault.keep(answer, encoded_account_id=before)
+    else:
+        if not another_account:
+            _ask_about_another(before, account)
+        _change_account(settings.account.name, store, vault, answer, account)
+    return f" for {account.organization_name} ({account.encoded_account_id})"
 
 
-def _means_another_account(vault: Vault, account: AccountSummary | None) -> bool:
-    """Whether a person at the terminal wants to leave the former account; False for the same one.
+def _change_account(
+    name: str, store: Store, vault: Vault, answer: TokenAnswer, account: AccountSummary
+) -> None:
+    """Leave the former account.
 
-    Raises AnotherAccount when the person doesn't, or when there is nobody to ask.
+    What the state knows of its contacts must never be taken for the new one's; so it is put aside
+    before the new pair is there. No run may be under way meanwhile.
     """
-    before = vault.status().encoded_account_id
-    if account is None:
-        return False
+    with store.locks.hold(f"{name}.run", wait=_NO_WAIT):
+        before = read_pair(store, name)
+        aside = set_aside(store, before) if before else None
+        vault.keep(answer, encoded_account_id=account.encoded_account_id, another_account=True)
+    say(
+        f"What was known of the former account is put aside in the state, as {aside}: the next run "
+        "compares with nothing, and sends every contact of the source to the new account."
+    )
+
+
+def _ask_about_another(before: str, account: AccountSummary) -> None:
+    """Raise AnotherAccount when the person stays with the former one, or can't be asked."""
     try:
         refuse_another_account(before, account.encoded_account_id)
     except AnotherAccount as other:
@@ -115,12 +142,11 @@ def _means_another_account(vault: Vault, account: AccountSummary | None) -> bool
             ) from None
         say(
             f"You pressed Allow in {account.organization_name} ({account.encoded_account_id}). "
-            f"The state here describes the contacts of account {before}."
+            f"The state here describes the contacts of account {before}; it would be put aside, "
+            "and every contact of the source sent to the new account."
         )
         if not typer.confirm("Leave that account and go on with this one?", default=False):
             raise
-        return True
-    return False
 
 
 def _pasted_code(request: AuthorizationRequest) -> str:

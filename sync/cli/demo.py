@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import requests
 import typer
 
-from sync.cli.sandbox import sandbox_configuration
+from sync.cli.sandbox import need_sandbox, open_sandbox, sandbox_configuration
 from sync.cli.terminal import output, say
 from sync.errors import ContactSyncError, ExitCode, UsageError
 
@@ -38,18 +38,15 @@ def command(
     Authorize, plan, sync, change some rows, sync again. It starts a local Constant Contact,
     syncs config/sample_contacts.csv into it, and stops it.
     """
-    try:
-        from sync.sandbox import Sandbox, SandboxSettings
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            f"The demo needs the package {missing.name}: pip install 'contact-sync[sandbox]'."
-        ) from None
+    need_sandbox()
+    from sync.sandbox import SandboxSettings
+
     _make_folder(folder)
     redirect_uri = f"http://localhost:{_free_port()}/callback"
     settings = SandboxSettings(
         redirect_uris=(redirect_uri,), processing_time=timedelta(seconds=1.5)
     )
-    with Sandbox(settings=settings) as sandbox:
+    with open_sandbox(settings=settings) as sandbox:
         Demo(folder.resolve(), sandbox, redirect_uri).play()
 
 
@@ -180,9 +177,11 @@ class Demo:
         say("To go live with your own contacts:")
         say("  1. Make an application in Constant Contact's developer portal.")
         say("  2. python main.py init       writes a configuration to fill in")
-        say("  3. python main.py authorize  a person presses Allow, once")
-        say("  4. python main.py check      then --dry-run, then --run-now")
-        say("  5. Install the daily service. README.md tells each step.")
+        say("  3. python main.py sandbox --rehearse contact-sync.toml")
+        say("                               your own contacts, still on this machine alone")
+        say("  4. python main.py authorize  a person presses Allow, once")
+        say("  5. python main.py check      then --dry-run, then --run-now")
+        say("  6. Install the daily service. README.md tells each step.")
 
 
 def _make_folder(folder: Path) -> None:

@@ -36,4 +36,6 @@ def command(
     say("  2. Put the application's secret into a file of mode 0600; name it in")
     say("     oauth.client_secret_file.")
     say("  3. Say in [consent] who agreed to be written to; contact-sync map shows the mapping.")
-    say("  4. contact-sync authorize, then contact-sync check, then contact-sync --dry-run")
+    say(f"  4. contact-sync sandbox --rehearse {path} syncs your source into a local Constant")
+    say("     Contact, and shows what the account would hold.")
+    say("  5. contact-sync authorize, then contact-sync check, then contact-sync --dry-run")

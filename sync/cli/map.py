@@ -1,5 +1,6 @@
 """`contact-sync map`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import orjson
@@ -7,22 +8,27 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from sync.cli.options import ConfigOption, settings_of
+from sync.cli.options import AccountOption, ConfigOption, settings_of
 from sync.cli.terminal import output, say
 from sync.contact.fields import BIRTHDAY, BIRTHDAY_DAY, BIRTHDAY_MONTH
 from sync.contact.mapping import ColumnMapping, MappedField, map_columns
 from sync.contact.rules import Rules
 from sync.contact.validation import Checked, check
 from sync.loading import configured_rules, open_configured
+from sync.settings.options import Lists, Tags
 from sync.source import Chunk
 
 _SAMPLES = 3
 _LONGEST = 40
+_SHORTEST_SAMPLE = 12
+# The lines and blanks of a row of four cells.
+_FRAME = 13
 
 
 def command(
     context: typer.Context,
     config: ConfigOption = None,
+    account: AccountOption = None,
     rows: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many of the first rows are looked at.")
     ] = 1000,
@@ -32,50 +38,79 @@ def command(
     Three sample values of each field before and after, what is not mapped, and who may be sent.
     Nothing is sent and nothing is stored.
     """
-    settings = settings_of(context, config)
+    settings = settings_of(context, config, account)
     source = open_configured(settings)
     rules = configured_rules(settings)
     mapping = map_columns(source.header, rules)
-    chunk = next(source.chunks(), None)
+    first = _first(next(source.chunks()), rows)
     say(source.description, "bold")
-    if chunk is None or not len(chunk.rows):
-        say("It has no rows that can be read.")
-        return
-    first = Chunk(chunk.frame.head(rows), chunk.rows[:rows])
     checked = check(first, mapping, rules)
-    output.print(_fields_table(first, mapping, checked))
+    output.print(_fields_table(first, mapping, rules, checked))
     _tell_others(source.header, mapping, rules)
     _tell_rows(first, checked)
 
 
-def _fields_table(chunk: Chunk, mapping: ColumnMapping, checked: Checked) -> Table:
+def _first(chunk: Chunk, count: int) -> Chunk:
+    """So many rows from the start, those included that can't be read."""
+    numbers = sorted([*chunk.rows.tolist(), *(fault.row for fault in chunk.faults)])[:count]
+    last = numbers[-1] if numbers else 0
+    whole = chunk.rows <= last
+    faults = tuple(fault for fault in chunk.faults if fault.row <= last)
+    return Chunk(chunk.frame[whole], chunk.rows[whole], faults)
+
+
+def _fields_table(chunk: Chunk, mapping: ColumnMapping, rules: Rules, checked: Checked) -> Table:
     table = Table("source", "contact field", "before", "after")
-    for column in table.columns[2:]:
+    for column in table.columns:
         column.no_wrap = True  # else the samples would not stand beside each other
-    bodies = {
-        int(row): orjson.loads(body)
-        for row, body in zip(checked.contacts["row"], checked.contacts["body"], strict=True)
-    }
+    contacts = checked.contacts
+    rows = contacts["row"].tolist()
+    bodies = dict(zip(rows, map(orjson.loads, contacts["body"]), strict=True))
     for field in mapping.fields:
-        before, after = _samples(chunk, field, bodies)
+        values = {row: _value(field, body) for row, body in bodies.items()}
+        before, after = _samples(chunk, field.recipe.columns, values)
         table.add_row(str(field.recipe), field.name, "\n".join(before), "\n".join(after))
+    for name, options in (("lists", rules.lists), ("tags", rules.tags)):
+        if not options.names and options.column is None:
+            continue
+        values = {
+            row: "; ".join(names) or "(none)"
+            for row, names in zip(rows, contacts[name], strict=True)
+        }
+        columns = (options.column,) if options.column else ()
+        before, after = _samples(chunk, columns, values, with_empty=True)
+        table.add_row(_origin(options), name, "\n".join(before), "\n".join(after))
+    _shorten_samples(table, output.width)
     return table
 
 
+def _shorten_samples(table: Table, width: int) -> None:
+    """Let the names be read whole on a narrow terminal: what gives way are the samples."""
+    source, field, *samples = table.columns
+    names = sum(max(len(str(cell)) for cell in column.cells) for column in (source, field))
+    for column in samples:
+        column.max_width = max((width - names - _FRAME) // len(samples), _SHORTEST_SAMPLE)
+
+
+def _origin(options: Lists | Tags) -> str:
+    fixed = ", ".join(f"“{name}”" for name in options.names)
+    return " + ".join(filter(None, [options.column, f"{fixed} for all" if fixed else ""]))
+
+
 def _samples(
-    chunk: Chunk, field: MappedField, bodies: dict[int, dict[str, object]]
+    chunk: Chunk, columns: Sequence[str], values: Mapping[int, str], *, with_empty: bool = False
 ) -> tuple[list[str], list[str]]:
-    """The first different values of a field, and what the contacts have of them."""
+    """The first different cells of these columns, and what the contacts have of them."""
     before: list[str] = []
     after: list[str] = []
-    columns = list(field.recipe.columns)
     for at, row in enumerate(chunk.rows.tolist()):
         cells = [str(_cell(chunk.frame, column, at)).strip() for column in columns]
         written = " + ".join(cell for cell in cells if cell)
-        if (columns and not written) or _short(written) in before or row not in bodies:
+        if row not in values or (columns and not written and not with_empty):
             continue
-        before.append(_short(written))
-        after.append(_short(_value(field, bodies[row])))
+        if _short(written) not in before:
+            before.append(_short(written))
+            after.append(_short(values[row]))
         if len(before) == _SAMPLES:
             break
     return before, after
@@ -94,10 +129,9 @@ def _value(field: MappedField, body: dict[str, object]) -> str:
 
 def _tell_others(header: tuple[str, ...], mapping: ColumnMapping, rules: Rules) -> None:
     uses = (
-        (rules.lists.column, "names a further list"),
         (rules.consent.column, "says who agreed to be written to"),
         (rules.duplicates.column, "says which of several rows is the newest"),
-        (rules.key_column, "is shown in the rejects file"),
+        (rules.key_column, "tells who has a new address, and is shown in the rejects file"),
     )
     for column, use in uses:
         if column is not None:
@@ -109,14 +143,18 @@ def _tell_others(header: tuple[str, ...], mapping: ColumnMapping, rules: Rules) 
 
 
 def _tell_rows(chunk: Chunk, checked: Checked) -> None:
-    sent, seen = len(checked.contacts), len(chunk.rows)
-    left = f"; {seen - sent:,} would not be sent" if seen != sent else ""
-    say(f"Of the first {seen:,} rows {sent:,} are contacts{left}.")
+    sent, seen = len(checked.contacts), len(chunk.rows) + len(chunk.faults)
+    if seen == 1:
+        say(f"The first row would {'be' if sent else 'not be'} sent.")
+    else:
+        say(f"Of the first {seen:,} rows {sent:,} would be sent, and {seen - sent:,} would not.")
     told: set[str] = set()
     for problem in checked.problems:
         if problem.code not in told:
             told.add(problem.code)
             say(f"  {problem.code}, such as row {problem.row}: {problem.reason}")
+    for fault in chunk.faults[:1]:
+        say(f"  row_unreadable, such as row {fault.row}: {fault.reason}")
 
 
 def _short(text: str) -> str:

@@ -12,22 +12,28 @@ class _Terminal(Console):
     def on_broken_pipe(self) -> None:
         """Whoever read the output has gone: a run goes on to its end all the same."""
         self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        nobody_reads()
 
 
-output = _Terminal(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Brackets are text everywhere: most of what is shown comes from elsewhere.
+output = _Terminal(highlight=False, soft_wrap=True, markup=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def nobody_reads() -> None:
+    """Let what else is printed go nowhere, and fail nobody."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def say(text: str = "", style: str | None = None) -> None:
-    """Print a line; brackets in it are text, not markup."""
-    output.print(text, style=style, markup=False)
+    """Print a line."""
+    output.print(text, style=style)
 
 
 def complain(text: str) -> None:
     """Print a line to standard error."""
-    errors.print(text, markup=False, highlight=False)
+    errors.print(text)
 
 
 def table(*headings: str) -> Table:

@@ -14,12 +14,16 @@ import pyarrow.compute as pc
 from sync.contact.fields import EMAIL, FIELDS
 from sync.contact.findings import Finding, Severity
 from sync.contact.text import (
+    Mask,
     Positions,
+    as_mask,
     blank_at,
+    ends_of,
     has_controls,
     is_ascii,
     longer_than,
     mask_of,
+    raw_bytes,
     where,
     without_empty,
 )
@@ -36,6 +40,11 @@ _SPECIAL = (
     + "|".join(re.escape(domain) for domain in email_validator.SPECIAL_USE_DOMAIN_NAMES)
     + ")$"
 )
+
+_SPECIAL_LETTERS = [ord(domain[-1]) for domain in email_validator.SPECIAL_USE_DOMAIN_NAMES]
+
+# With the name before it, as mail programs copy it, or as a link.
+_WRAPPED = re.compile(r"[^<>@]*<\s*(?:mailto:)?([^<>\s]+)\s*>|mailto:([^?\s]+)(?:\?.*)?")
 
 _LONGEST = FIELDS[EMAIL].longest
 
@@ -54,7 +63,7 @@ def check_addresses(cells: pa.Array) -> tuple[pa.Array, tuple[Finding, ...]]:
             Finding(Severity.REJECT, EMAIL, "email_missing", "There is no e-mail address.", missing)
         )
     column = blank_at(column, too_long)
-    doubtful = where(pc.invert(_ordinary(column)))
+    doubtful = np.flatnonzero(as_mask(pc.is_valid(column)) & ~_ordinary(column))
     if len(doubtful):
         column, more_too_long, finding = _settle(column, doubtful)
         too_long = np.concatenate([too_long, more_too_long])
@@ -75,10 +84,15 @@ def tidy_addresses(cells: pa.Array) -> pa.Array:
     return without_empty(pc.ascii_lower(column) if plain else pc.utf8_lower(column))
 
 
-def _ordinary(column: pa.Array) -> pa.Array:
-    return pc.and_not(
-        pc.match_substring_regex(column, ORDINARY), pc.match_substring_regex(column, _SPECIAL)
-    )
+def _ordinary(column: pa.Array) -> Mask:
+    """Which are addresses for sure; only those that may end in a special domain are looked at."""
+    ordinary = as_mask(pc.match_substring_regex(column, ORDINARY))
+    letters, ends = raw_bytes(column), ends_of(column)
+    at = np.flatnonzero(ordinary)
+    suspects = at[np.isin(letters[ends[at + 1] - ends[0] - 1], _SPECIAL_LETTERS)]
+    special = as_mask(pc.match_substring_regex(column.take(pa.array(suspects)), _SPECIAL))
+    ordinary[suspects[special]] = False
+    return ordinary
 
 
 def _settle(column: pa.Array, doubtful: Positions) -> tuple[pa.Array, Positions, list[Finding]]:
@@ -105,11 +119,13 @@ def _settle(column: pa.Array, doubtful: Positions) -> tuple[pa.Array, Positions,
 
 
 def _ascii_form(text: str) -> str:
-    """The normal form of one address.
+    """The normal form of one address, also of `Ann <ann@example.com>` and of a mailto link.
 
     Raises:
         EmailNotValidError: it is none, or its part before the @ isn't ASCII, for which nothing
             says that Constant Contact takes it.
     """
+    if wrapped := _WRAPPED.fullmatch(text):
+        text = wrapped[1] or wrapped[2]
     checked = email_validator.validate_email(text, check_deliverability=False, allow_smtputf8=False)
     return (checked.ascii_email or checked.normalized).lower()

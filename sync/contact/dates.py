@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sync.contact.fixed_dates import read_fixed
+from sync.contact.text import mask_of
 from sync.errors import ConfigurationError
 
 _MONTHS = "january february march april may june july august september october november december"
@@ -66,13 +68,11 @@ def parse_days(cells: pa.Array, formats: Sequence[str]) -> Days:
     flags = np.zeros((2, count), np.bool_)
     days = Days(numbers[0], numbers[1], numbers[2], valid=flags[0], impossible=flags[1])
     open_positions = np.flatnonzero(pc.is_valid(cells).to_numpy(zero_copy_only=False))
-    for pattern in compiled(tuple(formats)):
+    for form, pattern in zip(formats, compiled(tuple(formats)), strict=True):
         if not len(open_positions):
             break
         rest = cells if len(open_positions) == count else cells.take(pa.array(open_positions))
-        parts = pc.extract_regex(rest, pattern=pattern)
-        matched = pc.is_valid(parts).to_numpy(zero_copy_only=False)
-        year, month, day = _numbers(parts)
+        matched, (year, month, day) = _read(rest, form, pattern)
         good = matched & _exists(year, month, day)
         at = open_positions[good]
         days.year[at], days.month[at], days.day[at] = year[good], month[good], day[good]
@@ -96,6 +96,22 @@ def _exists(
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     longest = np.where((month == 2) & ~leap, 28, longest)
     return in_range & (day >= 1) & (day <= longest)
+
+
+def _read(
+    cells: pa.Array, form: str, pattern: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Which cells are of the form, and a row each of years, months and days."""
+    numbers = np.zeros((3, len(cells)), np.int64)
+    fixed, numbers_there = read_fixed(cells, form)
+    numbers[:, fixed] = numbers_there
+    matched = mask_of(fixed, len(cells))
+    if len(fixed) < len(cells):
+        others = np.flatnonzero(~matched)
+        parts = pc.extract_regex(cells.take(pa.array(others)), pattern=pattern)
+        matched[others] = pc.is_valid(parts).to_numpy(zero_copy_only=False)
+        numbers[:, others] = _numbers(parts)
+    return matched, numbers
 
 
 def _numbers(

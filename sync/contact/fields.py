@@ -30,6 +30,8 @@ class Kind(Enum):
     NUMBER = auto()
     AMOUNT = auto()
     BOOLEAN = auto()
+    MOMENT = auto()
+    CHOICES = auto()
     STATE = auto()
     COUNTRY = auto()
 
@@ -121,6 +123,9 @@ _CUSTOM_KINDS = {
     "number": Kind.AMOUNT,
     "currency": Kind.AMOUNT,
     "boolean": Kind.BOOLEAN,
+    "datetime": Kind.MOMENT,
+    "single_select": Kind.CHOICES,
+    "multi_select": Kind.CHOICES,
 }
 
 

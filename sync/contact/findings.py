@@ -1,12 +1,13 @@
 """What is wrong with cells: found column-wise, told row by row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sync.contact.fields import EMAIL
 from sync.contact.text import Mask, Positions
@@ -93,24 +94,39 @@ def told(
 ) -> tuple[Problem, ...]:
     """The findings as problems, in the order of the rows; a reject needs no warnings."""
     problems = [
-        Problem(
-            severity=finding.severity,
-            row=int(rows[position]),
-            email=emails[position].as_py() or (cells[EMAIL][position].as_py() or "").strip(),
-            field=finding.field,
-            value=_value(finding, index, cells),
-            code=finding.code,
-            reason=finding.reason if isinstance(finding.reason, str) else finding.reason[index],
-        )
+        problem
         for finding in findings
-        for index, position in enumerate(finding.positions.tolist())
+        for position, problem in zip(
+            finding.positions.tolist(), _problems(finding, rows, emails, cells), strict=True
+        )
         if finding.severity.ends_row or not rejects[position]
     ]
     return tuple(sorted(problems, key=lambda problem: problem.row))
 
 
-def _value(finding: Finding, index: int, cells: dict[str, pa.Array]) -> str:
-    if finding.values is not None:
-        return finding.values[index]
-    value: str | None = cells[finding.field][int(finding.positions[index])].as_py()
-    return value or ""
+def _problems(
+    finding: Finding,
+    rows: npt.NDArray[np.int64],
+    emails: pa.Array,
+    cells: dict[str, pa.Array],
+) -> Iterator[Problem]:
+    at = finding.positions
+    reasons = [finding.reason] * len(at) if isinstance(finding.reason, str) else finding.reason
+    values = _texts(cells[finding.field], at) if finding.values is None else finding.values
+    known, written = _texts(emails, at), _texts(cells[EMAIL], at)
+    told_of = zip(rows[at].tolist(), known, written, values, reasons, strict=True)
+    for row, email, address, value, reason in told_of:
+        yield Problem(
+            severity=finding.severity,
+            row=row,
+            email=email or address.strip(),
+            field=finding.field,
+            value=value,
+            code=finding.code,
+            reason=reason,
+        )
+
+
+def _texts(column: pa.Array, positions: Positions) -> list[str]:
+    texts: list[str] = pc.fill_null(column.take(pa.array(positions)), "").to_pylist()
+    return texts

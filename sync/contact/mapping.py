@@ -1,8 +1,11 @@
 """Which source column fills which contact field."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from babel.numbers import is_currency
 
 from sync.contact.dates import compiled
 from sync.contact.fields import (
@@ -48,6 +51,11 @@ class MappedField:
         return self.recipe.type if isinstance(self.recipe, CustomRecipe) else "string"
 
     @property
+    def choices(self) -> tuple[str, ...]:
+        """The choices that a custom field has, as far as they are configured."""
+        return self.recipe.choices if isinstance(self.recipe, CustomRecipe) else ()
+
+    @property
     def field(self) -> Field:
         """What the import accepts."""
         return field_of(self.name, self.custom_type)
@@ -64,6 +72,12 @@ class ColumnMapping:
 
     fields: tuple[MappedField, ...]
     unmapped: tuple[str, ...]
+
+    @property
+    def import_names(self) -> frozenset[str]:
+        """The fields of the import that may be filled."""
+        names = {mapped.name for mapped in self.fields}
+        return frozenset(names | {BIRTHDAY_MONTH, BIRTHDAY_DAY} if BIRTHDAY in names else names)
 
     @property
     def has_sms(self) -> bool:
@@ -90,6 +104,11 @@ def map_columns(header: Sequence[str], rules: Rules) -> ColumnMapping:
     if mapping.auto:
         fields = _with_well_known(header, fields, mapping.ignore)
     if EMAIL not in fields:
+        if any(re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", column.strip()) for column in header):
+            raise SourceError(
+                "The first line of the source holds an address, so it is no header line: put one "
+                "with the columns' names above it."
+            )
         raise SourceError(
             "The source has no column that is known to hold e-mail addresses; name it under "
             f'[mapping.columns]: email = "…". Its columns are: {_listed(header)}.'
@@ -116,6 +135,8 @@ def _refuse_impossible(mapping: FieldMapping) -> None:
         *_lone_sms(mapping.columns),
         *_unknown_region(mapping.phone_region),
         *_custom_field_problems(mapping.custom_fields),
+        *_not_to_own(mapping),
+        *_unknown_currencies(mapping.custom_fields),
     ]
     if problems:
         raise ConfigurationError("The mapping of columns can't be used:", tuple(problems))
@@ -176,6 +197,25 @@ def _custom_field_problems(names: Iterable[str]) -> Iterator[str]:
                 f"mapping.custom_fields: “{name}” can't be a custom field's name, which has 1 to "
                 f"{CUSTOM_FIELD_NAME_LONGEST} characters"
             )
+
+
+def _unknown_currencies(fields: Mapping[str, CustomRecipe]) -> Iterator[str]:
+    for name, recipe in fields.items():
+        if recipe.currency is not None and not is_currency(recipe.currency):
+            yield f"mapping.custom_fields.{name}: {recipe.currency} is no currency; write USD"
+
+
+def _not_to_own(mapping: FieldMapping) -> Iterator[str]:
+    """What can't be Constant Contact's own: a name that is none would own nothing, unnoticed."""
+    option = "mapping.owned_by_constant_contact"
+    known = [*FIELDS, BIRTHDAY, *(CUSTOM_PREFIX + name for name in mapping.custom_fields)]
+    for name in mapping.owned_by_constant_contact:
+        if name == EMAIL:
+            yield f"{option}: the address names the contact, and is the source's"
+        elif name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"{option}: {name} is not a contact field, nor a mapped custom field{hint}"
 
 
 def _with_well_known(

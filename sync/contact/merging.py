@@ -33,8 +33,8 @@ def merged_body(bodies: Sequence[str]) -> str:
     found: dict[str, str | int] = {}
     for body in reversed(bodies):
         contact: dict[str, str | int] = orjson.loads(body)
-        taken = {_group(name) for name in found}
-        found |= {name: value for name, value in contact.items() if _group(name) not in taken}
+        taken = {group_of(name) for name in found}
+        found |= {name: value for name, value in contact.items() if group_of(name) not in taken}
     phones = [name for name in found if name in PHONES]
     for surplus in phones[MAX_PHONES:]:
         del found[surplus]
@@ -42,7 +42,7 @@ def merged_body(bodies: Sequence[str]) -> str:
     return orjson.dumps({name: found[name] for name in names}).decode()
 
 
-def _group(name: str) -> str:
+def group_of(name: str) -> str:
     """The name of what a field is a part of."""
     if match := _ADDRESS_PART.fullmatch(name):
         return f"{match[1] or 'home_'}address"

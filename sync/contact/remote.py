@@ -9,6 +9,7 @@ phones come back as they were written, is not stated: the comparison holds which
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import orjson
@@ -21,20 +22,22 @@ from sync.contact.fields import (
     PHONES,
     SMS_CONSENT_DATE,
     SMS_NUMBER,
-    canonical_position,
 )
 
 Value = str | int
+# The labels of choices by the custom field's id and the choice's.
+Labels = Mapping[str, Mapping[str, str]]
+_NO_LABELS: Labels = {}
 
-_PLAIN = ("first_name", "last_name", "job_title", "company_name", "anniversary")
-_PHONE_OF_KIND = {
+PLAIN = ("first_name", "last_name", "job_title", "company_name", "anniversary")
+PHONE_OF_KIND = {
     "other": "phone",
     "home": "home_phone",
     "work": "work_phone",
     "mobile": "mobile_phone",
 }
-_PREFIX_OF_KIND = {"home": "", "work": "work_", "other": "other_"}
-_ADDRESS_PARTS = {
+PREFIX_OF_KIND = {"home": "", "work": "work_", "other": "other_"}
+ADDRESS_PARTS = {
     "street": "street",
     "city": "city",
     "state": "state",
@@ -49,108 +52,140 @@ _DATE = re.compile(
 )
 
 
-def import_fields(
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that has another value over there than it was sent with, or none (None)."""
+
+    field: str
+    ours: Value
+    theirs: Value | None
+
+
+def differences(
+    body: str,
+    resource: Mapping[str, object],
+    custom_field_names: Mapping[str, str],
+    labels: Labels = _NO_LABELS,
+) -> tuple[Difference, ...]:
+    """The body's fields that have another value, or none, over there.
+
+    Fields that the body doesn't have are not looked at: an import leaves them alone. Choices whose
+    labels are not given aren't either.
+    """
+    there: dict[str, list[Value]] = {}
+    for name, value in fields_of(resource, custom_field_names):
+        there.setdefault(name, []).append(value)
+    # Nothing says that a contact is always shown with its number, nor where the day of consent is.
+    sms = {SMS_CONSENT_DATE} if SMS_NUMBER in there else {SMS_CONSENT_DATE, SMS_NUMBER}
+    chosen = dict(_chosen(resource, custom_field_names, labels))
+    unreadable = sms | {name for name, some in chosen.items() if not all(some.values())}
+    there |= {name: [", ".join(some.values())] for name, some in chosen.items()}
+    here: dict[str, Value] = orjson.loads(body)
+    different = []
+    for name, value in here.items():
+        found = there.get(place_of(name), [])
+        wanted = _wanted(name, value, here)
+        if name in unreadable or (name in chosen and _same_choice(value, chosen[name])):
+            continue
+        if not any(same(name, wanted, each) for each in found):
+            different.append(Difference(name, value, found[0] if found else None))
+    return tuple(different)
+
+
+def body_as_seen(body: str, seen: Sequence[Difference]) -> str:
+    """The body with the values that stand there instead."""
+    here: dict[str, Value] = orjson.loads(body)
+    for each in seen:
+        first_line = each.field.removesuffix("2") if is_street(each.field) else each.field
+        # Over there the first line holds both.
+        if each.theirs is None or (first_line != each.field and first_line in here):
+            del here[each.field]
+        else:
+            here[each.field] = each.theirs
+    return orjson.dumps(here).decode()
+
+
+def fields_of(
     resource: Mapping[str, object], custom_field_names: Mapping[str, str]
-) -> dict[str, Value]:
-    """The contact under the import's field names, in canonical order; empty values left out.
+) -> Iterator[tuple[str, Value]]:
+    """The contact's values under the import's field names; a name may come more than once.
 
     Args:
         resource: A contact of GET /contacts, with all that `include` offers.
         custom_field_names: The custom fields' names by custom_field_id.
     """
-    found: dict[str, Value] = {}
-    for name, value in _fields(resource, custom_field_names):
-        found.setdefault(name, value)
-    return dict(sorted(found.items(), key=lambda item: canonical_position(item[0])))
-
-
-def differences(
-    body: str, resource: Mapping[str, object], custom_field_names: Mapping[str, str]
-) -> tuple[str, ...]:
-    """The names of the body's fields that have another value, or none, over there.
-
-    Fields that the body doesn't have are not looked at: an import leaves them alone.
-    """
-    there: dict[str, list[Value]] = {}
-    for name, value in _fields(resource, custom_field_names):
-        there.setdefault(name, []).append(value)
-    # Nothing says that a contact is always shown with its number, nor where the day of consent is.
-    sms = {SMS_CONSENT_DATE} if SMS_NUMBER in there else {SMS_CONSENT_DATE, SMS_NUMBER}
-    unreadable = sms.union(_choices(resource, custom_field_names))
-    here: dict[str, Value] = orjson.loads(body)
-    return tuple(
-        name
-        for name, value in here.items()
-        if name not in unreadable
-        and not any(
-            _same(name, _wanted(name, value, here), found) for found in there.get(_place(name), ())
-        )
-    )
-
-
-def _fields(
-    resource: Mapping[str, object], custom_field_names: Mapping[str, str]
-) -> Iterator[tuple[str, Value]]:
-    address = _text(_mapping(resource.get("email_address")).get("address"))
+    address = text_of(mapping_of(resource.get("email_address")).get("address"))
     if address:
         yield EMAIL, address.lower()
-    for name in _PLAIN:
-        if text := _text(resource.get(name)):
+    for name in PLAIN:
+        if text := text_of(resource.get(name)):
             yield name, text
     for name in (BIRTHDAY_MONTH, BIRTHDAY_DAY):
         number = resource.get(name)
         if isinstance(number, int) and number:
             yield name, number
-    for phone in _mappings(resource.get("phone_numbers")):
-        field = _PHONE_OF_KIND.get(_text(phone.get("kind")), "phone")
-        if text := _text(phone.get("phone_number")):
+    for phone in mappings_of(resource.get("phone_numbers")):
+        field = PHONE_OF_KIND.get(text_of(phone.get("kind")), "phone")
+        if text := text_of(phone.get("phone_number")):
             yield field, text
-    for place in _mappings(resource.get("street_addresses")):
-        prefix = _PREFIX_OF_KIND.get(_text(place.get("kind")))
-        for part, field in _ADDRESS_PARTS.items():
-            text = _text(place.get(part))
+    for place in mappings_of(resource.get("street_addresses")):
+        prefix = PREFIX_OF_KIND.get(text_of(place.get("kind")))
+        for part, field in ADDRESS_PARTS.items():
+            text = text_of(place.get(part))
             if prefix is not None and text:
                 yield prefix + field, text
-    if text := _text(_mapping(resource.get("sms_channel")).get("sms_address")):
+    if text := text_of(mapping_of(resource.get("sms_channel")).get("sms_address")):
         yield SMS_NUMBER, re.sub(r"\D", "", text)[-10:]
-    for custom in _mappings(resource.get("custom_fields")):
-        label = custom_field_names.get(_text(custom.get("custom_field_id")))
-        if label and (text := _text(custom.get("value"))):
+    for custom in mappings_of(resource.get("custom_fields")):
+        label = custom_field_names.get(text_of(custom.get("custom_field_id")))
+        if label and (text := text_of(custom.get("value"))):
             yield CUSTOM_PREFIX + label, text
 
 
-def _choices(
-    resource: Mapping[str, object], custom_field_names: Mapping[str, str]
-) -> Iterator[str]:
-    """Custom fields that come back as ids of choices, which say nothing about the text sent."""
-    for custom in _mappings(resource.get("custom_fields")):
-        label = custom_field_names.get(_text(custom.get("custom_field_id")))
-        if label and custom.get("choice_ids") and not _text(custom.get("value")):
-            yield CUSTOM_PREFIX + label
+def _chosen(
+    resource: Mapping[str, object], custom_field_names: Mapping[str, str], labels: Labels
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Custom fields that come back as ids of choices: the ids with their labels, empty if unknown.
+
+    The contract has whole numbers for the ids, and texts in its examples.
+    """
+    for custom in mappings_of(resource.get("custom_fields")):
+        field_id = text_of(custom.get("custom_field_id"))
+        name, ids = custom_field_names.get(field_id), custom.get("choice_ids")
+        if name and isinstance(ids, list) and ids and not text_of(custom.get("value")):
+            known = labels.get(field_id, {})
+            yield CUSTOM_PREFIX + name, {str(each): known.get(str(each), "") for each in ids}
 
 
-def _place(name: str) -> str:
-    """Under which of `_fields`'s names an imported field comes back."""
+def _same_choice(wanted: Value, chosen: Mapping[str, str]) -> bool:
+    """Several choices stand in one text, by their labels or their ids, in any order."""
+    parts = {part.strip().casefold() for part in re.split("[,;]", str(wanted))}
+    labels = {part.strip().casefold() for part in re.split("[,;]", ", ".join(chosen.values()))}
+    return parts in (labels, {each.casefold() for each in chosen})
+
+
+def place_of(name: str) -> str:
+    """Under which of `fields_of`'s names an imported field comes back."""
     if name == "other_phone":
         return "phone"
     if name.startswith("home_") and name not in PHONES:
         name = name.removeprefix("home_")
-    return name.removesuffix("2") if _is_street(name) else name
+    return name.removesuffix("2") if is_street(name) else name
 
 
 def _wanted(name: str, value: Value, here: Mapping[str, Value]) -> Value:
     """What must stand there for this value: the two lines of a street are one."""
-    if not _is_street(name):
+    if not is_street(name):
         return value
     first = name.removesuffix("2")
     return f"{here.get(first, '')} {here.get(f'{first}2', '')}"
 
 
-def _is_street(name: str) -> bool:
+def is_street(name: str) -> bool:
     return name.rpartition("_")[2] in {"street", "street2"} and not name.startswith(CUSTOM_PREFIX)
 
 
-def _same(name: str, wanted: Value, found: Value) -> bool:
+def same(name: str, wanted: Value, found: Value) -> bool:
     if isinstance(wanted, int) or isinstance(found, int):
         return wanted == found
     if _plain(wanted) == _plain(found):
@@ -160,7 +195,7 @@ def _same(name: str, wanted: Value, found: Value) -> bool:
     if name in PHONES:
         digits = re.sub(r"\D", "", wanted)
         return bool(digits) and digits == re.sub(r"\D", "", found)
-    if _is_street(name):
+    if is_street(name):
         return _letters(wanted) == _letters(found)
     if name == "anniversary" or name.startswith(CUSTOM_PREFIX):
         date = _date(wanted)
@@ -195,14 +230,14 @@ def _number(text: str) -> Decimal | None:
     return Decimal(text)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def mapping_of(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _mappings(value: object) -> Iterator[Mapping[str, object]]:
+def mappings_of(value: object) -> Iterator[Mapping[str, object]]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         yield from (item for item in value if isinstance(item, Mapping))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sync.contact.suppression import Suppressed
 from sync.errors import ConfigurationError
 from sync.settings import Settings
-from sync.settings.options import Consent, Duplicates, FieldMapping, Lists
+from sync.settings.options import Consent, Duplicates, FieldMapping, Lists, Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class Rules:
     consent: Consent
     mapping: FieldMapping = field(default_factory=FieldMapping)
     lists: Lists = field(default_factory=Lists)
+    tags: Tags = field(default_factory=Tags)
     duplicates: Duplicates = field(default_factory=Duplicates)
     key_column: str | None = None
     suppressed: Suppressed = field(default_factory=Suppressed)
@@ -24,6 +25,7 @@ class Rules:
         """The source columns that decide about a row without being one of its fields."""
         columns = (
             self.lists.column,
+            self.tags.column,
             self.consent.column,
             self.duplicates.column,
             self.key_column,
@@ -46,6 +48,7 @@ def rules_of(settings: Settings, suppressed: Suppressed | None = None) -> Rules:
         consent=settings.consent,
         mapping=settings.mapping,
         lists=settings.lists,
+        tags=settings.tags,
         duplicates=settings.duplicates,
         key_column=settings.source.key_column,
         suppressed=suppressed or Suppressed(),

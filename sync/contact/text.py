@@ -20,6 +20,8 @@ Positions = npt.NDArray[np.int64]
 _BREAKS = r"[ \t]*[\t\n\v\f\r\x{85}\x{2028}\x{2029}]+[\s\v\x{85}\x{2028}\x{2029}]*"
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
+_BEHIND = 2**31 - 1  # a place behind every cell's end
+
 
 def text_column(values: pd.Series) -> pa.Array:
     """The cells as one Arrow array of text; whatever is no text becomes null or its text form."""
@@ -71,20 +73,23 @@ def is_ascii(column: pa.Array) -> bool:
 
 def raw_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
     """The UTF-8 bytes of all cells, one after the other, without a copy."""
-    _, offsets, data = column.buffers()
+    data = column.buffers()[2]
     if data is None or not len(column):
         return np.empty(0, np.uint8)
-    ends = np.frombuffer(offsets, np.int64)
-    first, last = ends[column.offset], ends[column.offset + len(column)]
-    return np.frombuffer(data, np.uint8)[first:last]
+    ends = ends_of(column)
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
+
+
+def ends_of(column: pa.Array) -> npt.NDArray[np.int64]:
+    """Where in its buffer the first cell begins, and where each cell ends, without a copy."""
+    ends = np.frombuffer(column.buffers()[1], np.int64)
+    return ends[column.offset : column.offset + len(column) + 1]
 
 
 def longer_than(column: pa.Array, longest: int) -> Positions:
     """Where a cell has more characters than this."""
-    _, offsets, _ = column.buffers()
-    ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
     # A text has at least as many bytes as characters.
-    suspects = np.flatnonzero(np.diff(ends) > longest)
+    suspects = np.flatnonzero(np.diff(ends_of(column)) > longest)
     if not len(suspects):
         return suspects
     lengths = pc.fill_null(pc.utf8_length(column.take(pa.array(suspects))), 0).to_numpy()
@@ -114,6 +119,15 @@ def joined(columns: Sequence[pa.Array], separator: str) -> pa.Array:
     texts = [pc.if_else(bare, literal(""), None), *columns]
     text = pc.binary_join_element_wise(*texts, literal(separator), null_handling="skip")
     return pc.if_else(bare, None, text)
+
+
+def wrapped(column: pa.Array, before: str, after: str) -> pa.Array:
+    """Each text with these around it; null stays null.
+
+    To replace nothing at a place takes Arrow (26.0) a fifth of the time of joining with literals.
+    """
+    started = pc.binary_replace_slice(column, 0, 0, before)
+    return pc.binary_replace_slice(started, _BEHIND, _BEHIND, after)
 
 
 def literal(text: str) -> pa.Scalar:

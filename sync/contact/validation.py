@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.contact.address import check_addresses
-from sync.contact.canonical import canonical_bodies, fingerprints
+from sync.contact.canonical import canonical_bodies, canonical_starts, fingerprints
 from sync.contact.fields import (
     BIRTHDAY,
     BIRTHDAY_DAY,
@@ -25,7 +25,9 @@ from sync.contact.fields import (
     field_of,
 )
 from sync.contact.findings import Finding, Problem, Severity, rejected, told
+from sync.contact.groups import names_of_rows
 from sync.contact.mapping import ColumnMapping, MappedField
+from sync.contact.ownership import owned_by_constant_contact
 from sync.contact.precedence import precedences
 from sync.contact.recipes import cook
 from sync.contact.regions import with_countries, with_states
@@ -37,19 +39,22 @@ from sync.contact.values import (
     check_birthday,
     check_birthday_parts,
     check_boolean,
+    check_choices,
     check_date,
+    check_moment,
     check_phone,
     check_sms,
     check_text,
     limit_phones,
 )
-from sync.settings.options import FieldMapping, Lists
+from sync.settings.options import FieldMapping
 
 __all__ = ["Checked", "Problem", "Rows", "Severity", "check"]
 
 _REGIONS = frozenset(
     name for name, field in FIELDS.items() if field.kind in {Kind.STATE, Kind.COUNTRY}
 )
+_KEY_LONGEST = 100
 # Fields that are checked together with another one.
 _BY_PAIRS = frozenset({BIRTHDAY, BIRTHDAY_MONTH, BIRTHDAY_DAY, SMS_NUMBER, SMS_CONSENT_DATE})
 
@@ -71,8 +76,11 @@ class Checked:
     Attributes:
         contacts: The columns are `row` (the row's number), `email` (the normal form that keys the
             contact), `body` (its canonical JSON), `size` (the body's encoded bytes), `fingerprint`
-            (16 bytes), `list_name` (the list that the row names, or missing) and `precedence`
-            (what sorts rows of one address by age, or missing).
+            (16 bytes), `lists` and `tags` (tuples of names), `precedence` (what sorts rows of one
+            address by age, or missing) and `source_key` (what the company calls the person, or
+            missing). Fields that Constant Contact owns are not in the body: `owned` is the start
+            of an object with them, or missing, and `owned_size` the bytes that it adds; both are
+            there only when there are such fields.
         problems: Rejects, withheld rows and warnings in the order of the rows.
         withheld: How many rows the company itself doesn't allow to be sent.
     """
@@ -91,6 +99,9 @@ def check(chunk: Rows, mapping: ColumnMapping, rules: Rules) -> Checked:
     """
     rows = np.asarray(chunk.rows, dtype=np.int64)
     cells, columns, findings = _check_fields(mapping.fields, chunk.frame, rules.mapping)
+    lists, lists_found = names_of_rows(chunk.frame, rules.lists, "list")
+    tags, tags_found = names_of_rows(chunk.frame, rules.tags, "tag")
+    findings += lists_found + tags_found
     withheld = _withheld(chunk.frame, columns[EMAIL], rules)
     if withheld:
         cells |= {finding.field: columns[EMAIL] for finding in withheld if finding.field != EMAIL}
@@ -98,25 +109,35 @@ def check(chunk: Rows, mapping: ColumnMapping, rules: Rules) -> Checked:
         findings = (*withheld, *(finding.only(allowed) for finding in findings))
     ended = rejected(findings, len(rows))
     problems = told(findings, ended, rows, columns[EMAIL], cells) if findings else ()
-    list_names = _list_names(chunk.frame, rules.lists)
     precedence = precedences(chunk.frame, rules.duplicates, rules.mapping.date_formats)
+    keys = _keys(chunk.frame, rules.key_column)
     if ended.any():
         kept = pa.array(~ended)
         rows = rows[~ended]
         columns = {field: column.filter(kept) for field, column in columns.items()}
-        list_names, precedence = list_names.filter(kept), precedence.filter(kept)
-    bodies = canonical_bodies(columns)
+        lists, tags = lists[~ended], tags[~ended]
+        precedence, keys = precedence.filter(kept), keys.filter(kept)
+    owned = owned_by_constant_contact(columns, rules.mapping.owned_by_constant_contact)
+    bodies = canonical_bodies({name: columns[name] for name in columns if name not in owned})
     contacts = pd.DataFrame(
         {
             "row": rows,
             "email": _series(columns[EMAIL]),
             "body": _series(bodies),
-            "size": pc.binary_length(bodies).to_numpy(zero_copy_only=False).astype(np.int64),
+            "size": _sizes(bodies),
             "fingerprint": pd.Series(fingerprints(bodies), dtype=object),
-            "list_name": _series(list_names),
+            "lists": pd.Series(lists, dtype=object),
+            "tags": pd.Series(tags, dtype=object),
             "precedence": _series(precedence),
-        }
+            "source_key": _series(keys),
+        },
+        copy=False,
     )
+    if owned:
+        starts = canonical_starts({name: columns[name] for name in owned})
+        contacts["owned"] = _series(starts)
+        # What it adds to the body, whose brace it has already.
+        contacts["owned_size"] = _sizes(pc.fill_null(starts, "{")) - 1
     return Checked(contacts, problems, sum(len(finding.positions) for finding in withheld))
 
 
@@ -180,6 +201,11 @@ def _check_one(
             return check_amount(field, cells)
         case Kind.BOOLEAN:
             return check_boolean(field, cells)
+        case Kind.MOMENT:
+            return check_moment(field, cells, _formats(mapped, rules))
+        case Kind.CHOICES if mapped.choices:
+            several = mapped.custom_type == "multi_select"
+            return check_choices(field, cells, mapped.choices, several=several)
         case _:
             return check_text(field, cells, rules.too_long)
 
@@ -226,13 +252,17 @@ def _sms(
     )
 
 
-def _list_names(frame: pd.DataFrame, lists: Lists) -> pa.Array:
-    """The list that each row names, translated by the configured values; null if it names none."""
-    if lists.column is None:
+def _keys(frame: pd.DataFrame, column: str | None) -> pa.Array:
+    """The company's keys of the rows; null where there is none, or one that is too long for one."""
+    if column is None:
         return pa.nulls(len(frame), pa.large_string())
-    names = tidy(text_column(frame[lists.column])).dictionary_encode()
-    translated = [lists.values.get(name, name) for name in names.dictionary.to_pylist()]
-    return pa.array(translated, pa.large_string()).take(names.indices)
+    keys = tidy(text_column(frame[column]))
+    return pc.if_else(pc.less_equal(pc.utf8_length(keys), _KEY_LONGEST), keys, None)
+
+
+def _sizes(texts: pa.Array) -> npt.NDArray[np.int64]:
+    lengths: npt.NDArray[np.int64] = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    return lengths.astype(np.int64)
 
 
 def _series(column: pa.Array) -> pd.Series:

@@ -24,9 +24,21 @@ from sync.contact.fields import (
     Field,
 )
 from sync.contact.findings import Finding, Severity
+from sync.contact.fixed_dates import iso_dates
+from sync.contact.moments import as_moments
 from sync.contact.phones import PhoneFormat, checked_phones, us_numbers
 from sync.contact.recipes import by_value
-from sync.contact.text import Positions, as_mask, blank_at, cut, literal, longer_than, tidy, where
+from sync.contact.text import (
+    Positions,
+    as_mask,
+    blank_at,
+    cut,
+    longer_than,
+    raw_bytes,
+    tidy,
+    where,
+    without_empty,
+)
 
 TooLong = Literal["cut", "drop", "reject"]
 Findings = tuple[Finding, ...]
@@ -40,6 +52,12 @@ _BOOLEANS = {
     }.items()
     for text in texts.split()
 }
+_SHEET_ERRORS = pa.array(
+    ["#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"],
+    pa.large_string(),
+)
+_SHORTENED = r"^\d(?:[.,]\d+)?E\+\d{1,2}$"  # 15085550133 as 1.50856E+10
+_SMALL = pa.array([str(number) for number in range(100)], pa.large_string())
 _FIRST_YEAR = 1900  # the older V2 API refused anniversaries before it
 
 
@@ -54,14 +72,14 @@ class Birthdays:
 
 def check_text(field: Field, cells: pa.Array, too_long: TooLong) -> tuple[pa.Array, Findings]:
     """A single-line text of at most so many characters."""
-    column = tidy(cells)
+    column, findings = _without_spoilt(field, tidy(cells))
     positions = longer_than(column, field.longest)
     if not len(positions):
-        return column, ()
-    finding = _too_long(field, too_long, positions)
+        return column, findings
+    findings += (_too_long(field, too_long, positions),)
     if too_long == "cut":
-        return cut(column, field.longest), (finding,)
-    return blank_at(column, positions), (finding,)
+        return cut(column, field.longest), findings
+    return blank_at(column, positions), findings
 
 
 def check_phone(
@@ -75,8 +93,8 @@ def check_phone(
 
     Without a region it stays as it is written; with one, it must be of a numbering plan.
     """
-    column = tidy(cells)
-    findings = []
+    column, spoilt = _without_spoilt(field, tidy(cells))
+    findings = [*spoilt]
     no_number = where(pc.invert(pc.match_substring_regex(column, r"\p{Nd}")))
     if len(no_number):
         reason = "This is no phone number, since it has no digit; the contact goes without it."
@@ -163,6 +181,48 @@ def check_boolean(field: Field, cells: pa.Array) -> tuple[pa.Array, Findings]:
     return found, (_warning(field.name, "boolean_invalid", reason, wrong),)
 
 
+def check_choices(
+    field: Field, cells: pa.Array, choices: tuple[str, ...], *, several: bool
+) -> tuple[pa.Array, Findings]:
+    """One of the choices, or several with commas between them; capitals don't matter.
+
+    With one wrong choice among several the others go.
+    """
+    column = tidy(cells)
+    by_key = {choice.casefold(): choice for choice in choices}
+
+    def chosen(text: str) -> list[str | None]:
+        parts = re.split("[,;]", text) if several else [text]
+        return [by_key.get(part.strip().casefold()) for part in parts if part.strip()]
+
+    found = by_value(column, lambda text: ",".join(filter(None, dict.fromkeys(chosen(text)))))
+    found = without_empty(found)
+    wrong = where(by_value(column, lambda text: text if None in chosen(text) else None).is_valid())
+    findings: Findings = ()
+    if len(wrong):
+        reason = f"This is none of the choices ({', '.join(choices)}); the contact goes without it."
+        findings = (_warning(field.name, "choice_unknown", reason, wrong),)
+    too_long = longer_than(found, field.longest)
+    if len(too_long):
+        findings += (_too_long(field, "drop", too_long),)
+        found = blank_at(found, too_long)
+    return found, findings
+
+
+def check_moment(
+    field: Field, cells: pa.Array, formats: tuple[str, ...]
+) -> tuple[pa.Array, Findings]:
+    """A date with its time of day."""
+    column = tidy(cells)
+    found = as_moments(column, formats)
+    wrong = where(pc.and_(pc.is_valid(column), pc.is_null(found)))
+    if not len(wrong):
+        return found, ()
+    reason = "This is no date, with or without a time, in ISO 8601 or a form that is configured "
+    reason += f"({', '.join(formats)}); the contact goes without it."
+    return found, (_warning(field.name, "datetime_invalid", reason, wrong),)
+
+
 def check_date(
     field: Field, cells: pa.Array, formats: tuple[str, ...]
 ) -> tuple[pa.Array, Findings]:
@@ -176,8 +236,7 @@ def check_date(
     if len(early):
         reason = f"The year is missing or lies before {first_year}; the contact goes without it."
         findings += (_warning(field.name, _date_code(field.name), reason, early),)
-    parts = (_digits(days.year, 4), _digits(days.month, 2), _digits(days.day, 2))
-    dates = pc.binary_join_element_wise(*parts, literal("-"))
+    dates = iso_dates(days.year, days.month, days.day)
     return pc.if_else(pa.array(good), dates, None), findings
 
 
@@ -187,8 +246,8 @@ def check_birthday(cells: pa.Array, formats: tuple[str, ...]) -> Birthdays:
     days = parse_days(column, formats)
     valid = pa.array(days.valid)
     return Birthdays(
-        month=pc.if_else(valid, _digits(days.month), None),
-        day=pc.if_else(valid, _digits(days.day), None),
+        month=pc.if_else(valid, _small(days.month), None),
+        day=pc.if_else(valid, _small(days.day), None),
         findings=_date_findings(BIRTHDAY, column, days, formats),
     )
 
@@ -205,10 +264,34 @@ def check_birthday_parts(month_cells: pa.Array, day_cells: pa.Array) -> Birthday
             reason = "Month and day are not a day of the year; the contact goes without a birthday."
             findings.append(_warning(name, "birthday_invalid", reason, bad))
     return Birthdays(
-        month=pc.if_else(pa.array(good), _digits(month), None),
-        day=pc.if_else(pa.array(good), _digits(day), None),
+        month=pc.if_else(pa.array(good), _small(month), None),
+        day=pc.if_else(pa.array(good), _small(day), None),
         findings=tuple(findings),
     )
+
+
+def _without_spoilt(field: Field, column: pa.Array) -> tuple[pa.Array, Findings]:
+    """Without what a spreadsheet has made of a formula that failed, or of a long number."""
+    findings: Findings = ()
+    letters = raw_bytes(column).tobytes()
+    if b"#" in letters:
+        failed = where(pc.is_in(column, value_set=_SHEET_ERRORS))
+        reason = "This is a spreadsheet's word for a failed formula; the contact goes without it."
+        column, findings = _without(field, column, failed, "formula_failed", reason)
+    if b"E+" in letters:
+        short = where(pc.match_substring_regex(column, _SHORTENED))
+        reason = "A spreadsheet has shortened this number; the contact goes without it."
+        column, found = _without(field, column, short, "number_shortened", reason)
+        findings += found
+    return column, findings
+
+
+def _without(
+    field: Field, column: pa.Array, positions: Positions, code: str, reason: str
+) -> tuple[pa.Array, Findings]:
+    if not len(positions):
+        return column, ()
+    return blank_at(column, positions), (_warning(field.name, code, reason, positions),)
 
 
 def _amount(text: str) -> str | None:
@@ -270,6 +353,6 @@ def _small_numbers(column: pa.Array) -> Positions:
     return numbers
 
 
-def _digits(numbers: Positions, width: int = 1) -> pa.Array:
-    text = pc.cast(pa.array(numbers), pa.large_string())
-    return pc.utf8_lpad(text, width, "0") if width > 1 else text
+def _small(numbers: Positions) -> pa.Array:
+    """The texts of numbers of at most two digits."""
+    return _SMALL.take(pa.array(numbers))

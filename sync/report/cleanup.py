@@ -5,8 +5,8 @@ from pathlib import Path
 
 import structlog
 
-# The names of reports and rejects files, so that nothing else in the folder is touched.
-_OURS = ("*-run-[0-9]*.html", "*-run-[0-9]*-rejects.csv")
+# The names of what runs leave, so that nothing else in the folder is touched.
+_OURS = ("*-run-[0-9]*.html", "*-run-[0-9]*-rejects.csv", "*-run-[0-9]*-drift.csv")
 _log = structlog.get_logger()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,13 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = _settings(chosen)
     except ValueError as error:
         parser.error(str(error))
-    serve(
-        chosen.host,
-        chosen.port,
-        settings,
-        chosen.database,
-        on_ready=tell_json if chosen.json else tell,
-    )
+    try:
+        serve(
+            chosen.host,
+            chosen.port,
+            settings,
+            chosen.database,
+            on_ready=tell_json if chosen.json else tell,
+        )
+    except OSError as error:
+        parser.error(f"can't listen on {chosen.host}:{chosen.port}: {error.strerror}")
+    except (sqlite3.Error, ValueError) as error:
+        parser.error(f"{chosen.database} can't be used: {error}")
     return 0
 
 

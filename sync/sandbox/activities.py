@@ -11,7 +11,7 @@ import json
 import sqlite3
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sync.sandbox.audience.fast_import import apply_aside
 from sync.sandbox.audience.outcome import Outcome
@@ -38,6 +38,17 @@ class Plan:
     count: int | None = 1
     share: float = 0.0
     errors: tuple[str, ...] = ()
+    holds: str = ""
+    """Only activities whose request holds this text, such as one contact's address."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an end, a kind or a share that there is not."""
+        if self.end not in get_args(End):
+            raise ValueError(f"an activity's end is one of {', '.join(get_args(End))}")
+        if self.kind not in ("*", *WORK):
+            raise ValueError(f"an activity's kind is *, or one of {', '.join(WORK)}")
+        if not 0 <= self.share <= 1:
+            raise ValueError("an activity's share is 0 to 1")
 
 
 def create(
@@ -52,7 +63,7 @@ def create(
 ) -> str:
     """Queue an activity; return its id. The caller has checked `queue_is_full`."""
     now, settings = world.clock.now_ms(), world.settings
-    plan = _take_plan(world, kind)
+    plan = _take_plan(world, kind, payload)
     seconds = (
         settings.processing_time + settings.processing_time_per_1000 * (people / 1000)
     ).total_seconds()
@@ -222,9 +233,9 @@ def _oldest(world: World) -> int:
     return world.clock.now_ms() - int(world.settings.activity_retention.total_seconds() * 1000)
 
 
-def _take_plan(world: World, kind: str) -> Plan:
+def _take_plan(world: World, kind: str, payload: bytes) -> Plan:
     for place, plan in enumerate(world.plans):
-        if plan.kind in ("*", kind):
+        if plan.kind in ("*", kind) and plan.holds.encode() in payload:
             if plan.count is not None:
                 if plan.count <= 1:
                     world.plans.pop(place)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE keyring (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -75,6 +75,10 @@ CREATE TABLE tagging (
     tag INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (tag, contact)) WITHOUT ROWID;
 CREATE INDEX tagging_by_contact ON tagging (contact);
 
+CREATE TABLE segment (
+    segment_id INTEGER PRIMARY KEY, account INTEGER NOT NULL, name TEXT NOT NULL,
+    search TEXT NOT NULL, evaluated INTEGER NOT NULL DEFAULT 0, UNIQUE (account, name));
+
 CREATE TABLE contact (
     seq INTEGER PRIMARY KEY, account INTEGER NOT NULL,
     email_key TEXT, email TEXT, sms TEXT,
@@ -126,17 +130,20 @@ class Database:
         )
         self._connection.row_factory = sqlite3.Row
         self._depth = 0
+        self._create()
         for pragma in ("journal_mode = WAL", "synchronous = OFF", "cache_size = -262144"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._create(path)
 
-    def _create(self, path: Path | None) -> None:
+    def _create(self) -> None:
+        """Make the tables in an empty file; anything but a sandbox's file is left as it is."""
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version == 0 and not tables:
             self._connection.executescript(SCHEMA)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         elif version != SCHEMA_VERSION:
-            raise ValueError(f"{path} holds a sandbox of another version; remove it")
+            self._connection.close()
+            raise ValueError("it is no sandbox of this version")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ import itertools
 import random
 import threading
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["status", "drop", "reset", "cut", "html", "empty", "slow", "slow-body", "garbage"]
 
@@ -32,6 +32,8 @@ class Fault:
     """A pattern with * and ?, compared with the request's path, such as /v3/activities/*."""
     method: str = "*"
     query: str = "*"
+    holds: str = ""
+    """Hit only requests whose body holds this text, such as one contact's address."""
     status: int = 503
     after_work: bool = False
     """Do the work first, then play the fault in place of the answer."""
@@ -51,6 +53,17 @@ class Fault:
     shape: Literal["list", "object", "message", "oauth"] | None = None
     retry_after: str | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what would never play, or not as it was meant."""
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"a fault's kind is one of {', '.join(get_args(Kind))}")
+        if not 100 <= self.status <= 599:
+            raise ValueError("a fault's status is 100 to 599")
+        if not 0 <= self.share <= 1:
+            raise ValueError("a fault's share is 0 to 1")
+        if set(self.pattern) - set("xX1.-0 "):
+            raise ValueError("a fault's pattern has an x for each hit and a . for each pass")
 
 
 @dataclass(slots=True)
@@ -93,23 +106,24 @@ class FaultBook:
         with self._lock:
             return [(waiting.number, waiting.fault, waiting.played) for waiting in self._waiting]
 
-    def take(self, method: str, path: str, query: str) -> Fault | None:
+    def take(self, method: str, path: str, query: str, body: bytes = b"") -> Fault | None:
         """The fault to play on this request, if any."""
         with self._lock:
             for waiting in self._waiting:
-                if self._hits(waiting, method, path, query):
+                if self._hits(waiting, method, path, query, body):
                     waiting.played += 1
                     if waiting.fault.count is not None and waiting.played >= waiting.fault.count:
                         self._waiting.remove(waiting)
                     return waiting.fault
         return None
 
-    def _hits(self, waiting: _Waiting, method: str, path: str, query: str) -> bool:
+    def _hits(self, waiting: _Waiting, method: str, path: str, query: str, body: bytes) -> bool:
         fault = waiting.fault
         if not (
             fnmatch.fnmatchcase(path, fault.path)
             and fnmatch.fnmatchcase(method, fault.method.upper())
             and fnmatch.fnmatchcase(query, fault.query)
+            and fault.holds.encode() in body
         ):
             return False
         waiting.seen += 1

@@ -15,7 +15,9 @@ from sync.sandbox.audience.catalog import ContactList, Lists, Tag, Tags
 from sync.sandbox.audience.fields import CustomField, Fields
 from sync.sandbox.audience.person import People, Person
 from sync.sandbox.audience.resource import SUB_RESOURCES
-from sync.sandbox.audience.rules import PERMISSIONS, is_email
+from sync.sandbox.audience.rules import ENGAGEMENT_LEVELS, PERMISSIONS, STATUSES, is_email
+from sync.sandbox.audience.search import Search
+from sync.sandbox.audience.segments import Segment, Segments
 from sync.sandbox.world import World
 
 EDITABLE = ("first_name", "last_name", "job_title", "company_name", "anniversary")
@@ -131,6 +133,33 @@ class Simulation:
             now = self.world.clock.now_ms()
             return Tags(self.world.database).add(self.account, name, "Account", now)
 
+    def delete_tag(self, name: str) -> None:
+        with self.world.lock:
+            Tags(self.world.database).delete(self._tag(name))
+
+    def add_segment(
+        self,
+        name: str,
+        *,
+        lists: tuple[str, ...] = (),
+        tags: tuple[str, ...] = (),
+        status: tuple[str, ...] = ("active",),
+    ) -> int:
+        """A saved search by names of lists and tags; returns its segment_id."""
+        if not set(status) <= set(STATUSES):
+            raise ValueError(f"a status is one of {', '.join(STATUSES)}")
+        with self.world.lock:
+            search = Search(
+                status=status,
+                lists=tuple(self._list(one).seq for one in lists) or None,
+                tags=tuple(self._tag(one).seq for one in tags) or None,
+            )
+            return Segments(self.world.database).add(self.account, name, search).segment_id
+
+    def segments(self) -> list[Segment]:
+        with self.world.lock:
+            return Segments(self.world.database).all(self.account)
+
     def add_contact(
         self,
         email: str,
@@ -193,6 +222,15 @@ class Simulation:
         """Mails to this address came back: the contact is held for a while."""
         self.set_permission(email, "temp_hold")
 
+    def engage(self, email: str, level: str) -> None:
+        """The recipient opens mails often (`high`), sometimes or seldom."""
+        if level not in ENGAGEMENT_LEVELS:
+            raise ValueError(f"a level is one of {', '.join(ENGAGEMENT_LEVELS)}")
+        with self.world.lock:
+            person = self._find(email)
+            person.doc["engagement"] = level
+            self._save(person, "Contact", moves=False)
+
     # --- the user ----------------------------------------------------------------------------
 
     def user_unsubscribe(self, email: str, reason: str | None = None) -> None:
@@ -226,6 +264,13 @@ class Simulation:
                     person.doc[name] = value
             self._save(person, "Account")
 
+    def user_add_to_list(self, email: str, list_name: str) -> None:
+        with self.world.lock:
+            person = self._find(email)
+            sets = Lists(self.world.database).sets
+            person.list_set = sets.plus(self.account, person.list_set, [self._list(list_name).seq])
+            self._save(person, "Account")
+
     def user_remove_from_list(self, email: str, list_name: str) -> None:
         with self.world.lock:
             person = self._find(email)
@@ -234,6 +279,18 @@ class Simulation:
             person.list_set = sets.minus(self.account, person.list_set, removed)
             moves = self.world.settings.list_removal_moves_updated_at
             self._save(person, "Account", moves=moves)
+
+    def user_tag(self, email: str, tag: str) -> None:
+        with self.world.lock:
+            person = self._find(email)
+            Tags(self.world.database).assign([self._tag(tag).seq], [person.seq])
+            self._save(person, "Account")
+
+    def user_untag(self, email: str, tag: str) -> None:
+        with self.world.lock:
+            person = self._find(email)
+            Tags(self.world.database).unassign([self._tag(tag).seq], [person.seq])
+            self._save(person, "Account")
 
     def set_permission(self, email: str, permission: str) -> None:
         if permission not in PERMISSIONS:
@@ -274,6 +331,12 @@ class Simulation:
             raise LookupError(f"there is no list {name}")
         return found
 
+    def _tag(self, name: str) -> Tag:
+        found = Tags(self.world.database).by_name(self.account, name)
+        if found is None:
+            raise LookupError(f"there is no tag {name}")
+        return found
+
 
 def _flat(
     contact: dict[str, Any], lists: dict[str, str], fields: dict[str, CustomField]
@@ -292,7 +355,7 @@ def _flat(
                 flat[f"{address['kind']}_{part}"] = address[part]
     for item in contact["custom_fields"]:
         field = fields[item["custom_field_id"]]
-        chosen = [field.label_of(int(choice)) for choice in item.get("choice_ids", [])]
+        chosen = [field.label_of(choice) for choice in item.get("choice_ids", [])]
         flat[f"cf:{field.name}"] = item.get("value", ", ".join(chosen))
     flat["lists"] = sorted(lists[list_id] for list_id in contact["list_memberships"])
     return flat

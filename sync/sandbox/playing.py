@@ -13,7 +13,14 @@ from typing import Any
 import orjson
 from flask import Flask
 
-from sync.sandbox.api.problems import DEFAULTS, HTML_PAGE, OBJECT_STATUSES, Shape, envelope
+from sync.sandbox.api.problems import (
+    DEFAULTS,
+    HTML_PAGE,
+    OAUTH_ERRORS,
+    OBJECT_STATUSES,
+    Shape,
+    envelope,
+)
 from sync.sandbox.faults import Fault
 from sync.sandbox.http_server import ConnectionCutError, close_now
 from sync.sandbox.world import World
@@ -35,7 +42,9 @@ class Player:
         if path.startswith(ADMIN_PREFIX) or path == "/":
             return self._app.wsgi_app(environ, start_response)
         arrived, began = time.time(), time.perf_counter()
-        fault = self._world.faults.take(environ["REQUEST_METHOD"], path, environ["QUERY_STRING"])
+        fault = self._world.faults.take(
+            environ["REQUEST_METHOD"], path, environ["QUERY_STRING"], environ["sandbox.body"]
+        )
         answer = _Answer()
         try:
             self._play(fault, environ, answer)
@@ -148,6 +157,8 @@ class _Answer:
             self.body = b'{"contacts": [{"contact_id": "86b90820-cc52-11'
         else:
             shape = fault.shape or _usual_shape(status, path)
+            if shape == "oauth":
+                key = OAUTH_ERRORS.get(status, "server_error")
             told = envelope(shape, fault.error_key or key, fault.error_message or message)
             self.body = orjson.dumps(told)
         self.status = f"{status} {_reason(status)}"

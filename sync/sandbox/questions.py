@@ -54,6 +54,7 @@ CLOSED_SETS = (
     "delete_moves_updated_at",
     "add_unsubscribed_to_lists",
     "confirmed_opt_in",
+    "segment_accepted_first",
     "paging",
     "state_filter",
     "lists_limit_max",
@@ -64,6 +65,7 @@ CLOSED_SETS = (
 """Questions whose possible answers are all values of their setting."""
 
 EXAMPLES: dict[str, tuple[object, ...]] = {
+    "expires_in": (timedelta(hours=2), timedelta(hours=8)),
     "rotation_grace": (timedelta(seconds=30),),
     "import_bytes_limit": (4 * 2**20,),
     "retry_after": (1,),

@@ -31,7 +31,10 @@ class SandboxSettings:
 
     # --- tokens --------------------------------------------------------------------------------
     expires_in: timedelta = timedelta(hours=24)
-    refresh_token_kind: Literal["rotating", "long-lived"] = "rotating"  # noqa: S105 (a kind)
+    refresh_token_kind: Literal[
+        "rotating", "long-lived", "long-lived, omitted", "long-lived, empty"
+    ] = "rotating"  # noqa: S105 (a kind)
+    """A long-lived one comes again with each refresh, or does not, or as an empty text."""
     refresh_idle_limit: timedelta = timedelta(days=180)
     code_lifetime: timedelta = timedelta(minutes=5)
     rotation_grace: timedelta = timedelta(0)
@@ -110,6 +113,10 @@ class SandboxSettings:
     add_unsubscribed_to_lists: bool = False
     """Whether add_list_memberships puts globally unsubscribed contacts on a list."""
     confirmed_opt_in: bool = False
+    contact_change_time: timedelta = timedelta(0)
+    """How long a PUT or a sign-up takes; another one of the same contact meanwhile is 409."""
+    segment_accepted_first: bool = True
+    """The first search by a segment is answered 202, without contacts."""
     paging: Literal["by place", "by count"] = "by place"
     """Whether a cursor of GET /contacts holds a place, or a count that shifts with the data."""
     state_filter: Literal["timed_out", "time_out", "both"] = "timed_out"
@@ -179,5 +186,8 @@ def _read(name: str, hint: Any, text: str) -> object:
             raise ValueError(f"{name} is true or false")
         return text.lower() == "true"
     if hint is timedelta:
-        return timedelta(seconds=float(text))
+        try:
+            return timedelta(seconds=float(text))
+        except OverflowError:
+            raise ValueError(f"{name} is too long a time") from None
     return hint(text)

@@ -24,13 +24,14 @@ from sync.sandbox.world import World
 
 Work = Callable[[World, int, bytes, float, int], Outcome]
 
+# By the field's name in a request: the heading, and where a contact holds it.
 EXPORT_COLUMNS = {
-    "Email address": "email",
-    "Email status": "permission",
-    "First name": "first_name",
-    "Last name": "last_name",
-    "Job title": "job_title",
-    "Company": "company_name",
+    "email_address": ("Email address", "email"),
+    "email_status": ("Email status", "permission"),
+    "first_name": ("First name", "first_name"),
+    "last_name": ("Last name", "last_name"),
+    "job_title": ("Job title", "job_title"),
+    "company_name": ("Company", "company_name"),
 }
 
 
@@ -53,17 +54,23 @@ def do_import(world: World, account: int, payload: bytes, share: float, now: int
 
 
 def _on_contacts(work: Callable[[Bulk, list[int], dict[str, Any]], Outcome]) -> Work:
-    """Work on the contacts of a source."""
+    """Work on the contacts of a source; of partial work the rest is counted, and not completed."""
 
     def do(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
         job = orjson.loads(payload)
         bulk = Bulk(world.database, world.settings, account, now)
-        held: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in job["source"].items()
-        }
-        return work(bulk, bulk.find(Source(**held), share), job)
+        found = bulk.find(_source(job))
+        done = work(bulk, found[: int(len(found) * share)], job)
+        return Outcome(done.status | {"items_total_count": len(found)}, done.errors, done.state)
 
     return do
+
+
+def _source(job: dict[str, Any]) -> Source:
+    members: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in job["source"].items()
+    }
+    return Source(**members)
 
 
 def do_list_delete(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
@@ -94,19 +101,17 @@ def do_fields_delete(world: World, account: int, payload: bytes, share: float, _
 
 
 def do_export(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
-    """Write the core of the chosen contacts as CSV."""
+    """Write the core of the chosen contacts as CSV; fields that are not kept here are left out."""
     job = orjson.loads(payload)
     bulk = Bulk(world.database, world.settings, account, now)
-    held: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in job["source"].items()
-    }
-    found = bulk.find(Source(**held), share)
+    found = bulk.find(_source(job), share)
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(EXPORT_COLUMNS)
+    columns = [c for name, c in EXPORT_COLUMNS.items() if name in (job["fields"] or EXPORT_COLUMNS)]
+    writer.writerow([heading for heading, _ in columns])
     for person in People(world.database).many(account, found):
         row = person.doc | {"email": person.email, "permission": person.permission}
-        writer.writerow([row.get(name) or "" for name in EXPORT_COLUMNS.values()])
+        writer.writerow([row.get(name) or "" for _, name in columns])
     status = {"items_total_count": len(found), "items_completed_count": len(found)}
     return Outcome(status, result=text.getvalue().encode())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sync.sandbox.clock import Clock
 from sync.sandbox.database import Database
 from sync.sandbox.faults import FaultBook
+from sync.sandbox.in_flight import InFlight
 from sync.sandbox.limits import Limits
 from sync.sandbox.oauth.tokens import Signer
 from sync.sandbox.request_log import RequestLog
@@ -30,6 +31,7 @@ class World:
     faults: FaultBook
     limits: Limits
     signer: Signer
+    in_flight: InFlight = field(default_factory=InFlight)
     plans: list[Plan] = field(default_factory=list)
     """How coming activities shall end, in place of completing."""
     base_url: str = ""

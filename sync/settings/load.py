@@ -1,16 +1,13 @@
 """Reading the configuration: the environment goes over credentials, those over the TOML file."""
 
-import difflib
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args, get_origin
+from typing import Any, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,12 +17,16 @@ from pydantic_settings import (
 )
 
 from sync.errors import ConfigurationError
+from sync.settings.alerts import Alerts
+from sync.settings.cluster import Cluster
+from sync.settings.feedback import Feedback, Observe
 from sync.settings.options import (
     Account,
     Api,
     Consent,
     Duplicates,
     FieldMapping,
+    Gone,
     Guard,
     Lists,
     OAuth,
@@ -34,18 +35,35 @@ from sync.settings.options import (
     Source,
     State,
     Suppression,
+    Tags,
     Vault,
+    Verify,
     configuration_folder,
 )
+from sync.settings.problems import Location, no_json, sentence, unknown_environment
+from sync.settings.status import Status
+from sync.settings.worker import Worker
 
 ENVIRONMENT_PREFIX = "CONTACT_SYNC_"
 CONFIGURATION_VARIABLE = "CONTACT_SYNC_CONFIG"
-# Read by the tests, not by the program.
-OTHER_VARIABLES = (
+# Besides the options'; all but the first are read by the tests, not by the program.
+_OTHERS = (
+    CONFIGURATION_VARIABLE,
     "CONTACT_SYNC_REQUIRE_ALL",
     "CONTACT_SYNC_TEST_POSTGRESQL",
     "CONTACT_SYNC_TEST_MARIADB",
 )
+# The section and the option that a systemd credential sets.
+CREDENTIALS = {
+    "client_secret": ("oauth", "client_secret"),
+    "vault_key": ("vault", "key"),
+    "source_password": ("source", "password"),
+    "feedback_password": ("feedback", "password"),
+    "smtp_password": ("alerts", "smtp_password"),
+    "webhook_url": ("alerts", "webhook_url"),
+    "ping_url": ("alerts", "ping_url"),
+    "state_url": ("state", "url"),
+}
 DEFAULT_PATHS = (Path("contact-sync.toml"), Path("/etc/contact-sync/contact-sync.toml"))
 
 
@@ -70,10 +88,19 @@ class Settings(BaseSettings):
     suppression: Suppression = Suppression()
     duplicates: Duplicates = Duplicates()
     lists: Lists = Lists()
+    tags: Tags = Tags()
     guard: Guard = Guard()
+    observe: Observe = Observe()
+    verify: Verify = Verify()
+    gone: Gone = Gone()
+    feedback: Feedback = Feedback()
     state: State = Field(default_factory=State)
     report: Report = Field(default_factory=Report)
     schedule: Schedule = Schedule()
+    alerts: Alerts = Alerts()
+    status: Status = Status()
+    worker: Worker = Worker()
+    cluster: Cluster = Cluster()
 
     @model_validator(mode="after")
     def _some_list(self) -> Self:
@@ -92,6 +119,12 @@ class Settings(BaseSettings):
             )
         if self.suppression.query is not None and self.source.url is None:
             raise ValueError("suppression.query needs a database in source.url")
+        return self
+
+    @model_validator(mode="after")
+    def _state_of_a_cluster(self) -> Self:
+        if self.cluster.enabled and not self.state_url.startswith("postgresql"):
+            raise ValueError("cluster.enabled needs a PostgreSQL database in state.url")
         return self
 
     @classmethod
@@ -129,6 +162,24 @@ class Settings(BaseSettings):
         return None
 
     @property
+    def feedback_password(self) -> str | None:
+        """The password of the feedback's database, when it is not in its address."""
+        if self.feedback.password is not None:
+            return self.feedback.password.get_secret_value()
+        if self.feedback.password_file is not None:
+            return read_secret_file(self.feedback.password_file)
+        return None
+
+    @property
+    def smtp_password(self) -> str | None:
+        """The password for the mail server."""
+        if self.alerts.smtp_password is not None:
+            return self.alerts.smtp_password.get_secret_value()
+        if self.alerts.smtp_password_file is not None:
+            return read_secret_file(self.alerts.smtp_password_file)
+        return None
+
+    @property
     def vault_key_file(self) -> Path:
         """Where the vault's key lies when it comes from a file."""
         return self.vault.key_file or self.state.directory / "vault.key"
@@ -140,23 +191,63 @@ class Settings(BaseSettings):
             return self.state.url.get_secret_value()
         return f"sqlite:///{self.state.directory / 'state.db'}"
 
+    @property
+    def shared_state_url(self) -> str:
+        """That of the database where the application's requests are counted."""
+        if self.state.url is not None or self.state.shared_directory is None:
+            return self.state_url
+        return f"sqlite:///{self.state.shared_directory / 'state.db'}"
 
-def load_settings(path: Path | None = None) -> Settings:
+
+def load_settings(path: Path | None = None, *, with_application: bool = True) -> Settings:
     """Read the configuration from `path`, or from the first usual place where there is one.
+
+    Without an application, for a rehearsal, oauth.client_id need not be given.
 
     Raises ConfigurationError with every problem found, each with its place in the file.
     """
-    file = path or _default_path()
-    content = _read_toml(file)
-    problems = _unknown_environment(os.environ)
+    file = path or default_path()
+    content = read_toml(file)
+    return checked(file, content if with_application else rehearsable_content(content))
+
+
+def rehearsable_content(content: dict[str, Any]) -> dict[str, Any]:
+    """A configuration's content with an application, if it has none."""
+    oauth = content.get("oauth", {})
+    return (
+        {**content, "oauth": {"client_id": "none", **oauth}} if isinstance(oauth, dict) else content
+    )
+
+
+def alert_content(content: dict[str, Any]) -> dict[str, Any]:
+    """Of a configuration's content what is needed to tell people, and nothing that may be wrong."""
+    return {
+        "oauth": {"client_id": "none"},
+        "source": {"path": "none"},
+        "lists": {"names": ["none"]},
+        **{name: content.get(name, {}) for name in ("account", "alerts", "state")},
+    }
+
+
+def checked(
+    file: Path, content: dict[str, Any], place: Callable[[Location], str] = lambda _: ""
+) -> Settings:
+    """The settings of a content; raises ConfigurationError, with all problems.
+
+    `place` tells what to say of where a value is, when that is not `file`.
+    """
+    problems = unknown_environment(Settings, ENVIRONMENT_PREFIX, _OTHERS, os.environ)
     with _paths_relative_to(file.resolve().parent):
         try:
             # A missing section is reported as its missing options, which says more.
             settings = Settings(**{"oauth": {}, "source": {}, **content})
         except ValidationError as error:
-            problems += [_sentence(detail) for detail in error.errors(include_url=False)]
+            problems += [
+                sentence(Settings, ENVIRONMENT_PREFIX, detail) + place(detail["loc"])
+                for detail in error.errors(include_url=False)
+            ]
         except SettingsError as error:
-            problems.append(_no_json(error, os.environ))
+            problems.append(no_json(ENVIRONMENT_PREFIX, error, os.environ))
     if problems:
         raise ConfigurationError(f"The configuration {file} is wrong:", tuple(problems))
     return settings
@@ -169,7 +260,8 @@ def read_secret_file(path: Path) -> str:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"The secret file {path} can't be read: {_reason(error)}."
+            f"The secret file {path} can't be read: {_reason(error)}. Put the secret there, and "
+            "let this user alone read the file."
         ) from None
     if mode & 0o077:
         raise ConfigurationError(
@@ -181,7 +273,8 @@ def read_secret_file(path: Path) -> str:
     return secret
 
 
-def _default_path() -> Path:
+def default_path() -> Path:
+    """The configuration that is read when none is named; raises ConfigurationError."""
     if named := os.environ.get(CONFIGURATION_VARIABLE):
         return Path(named)
     for path in DEFAULT_PATHS:
@@ -194,7 +287,8 @@ def _default_path() -> Path:
     )
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a file says; raises ConfigurationError when it can't be read, or is no TOML."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -227,19 +321,19 @@ def _systemd_credentials() -> dict[str, Any]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         return {}
-    options = {"client_secret": "oauth", "vault_key": "vault", "source_password": "source"}
     found: dict[str, Any] = {}
-    for name, section in options.items():
-        file = Path(directory, name)
-        if file.is_file():
-            option = name.removeprefix("vault_").removeprefix("source_")
-            found[section] = {option: _read_credential(file)}
+    for name, (section, option) in CREDENTIALS.items():
+        secret = _read_credential(Path(directory, name))
+        if secret is not None:
+            found.setdefault(section, {})[option] = secret
     return found
 
 
-def _read_credential(file: Path) -> str:
+def _read_credential(file: Path) -> str | None:
     try:
         secret = file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"The systemd credential {file} can't be read: {_reason(error)}."
@@ -247,66 +341,3 @@ def _read_credential(file: Path) -> str:
     if not secret:
         raise ConfigurationError(f"The systemd credential {file} is empty.")
     return secret
-
-
-def _unknown_environment(environment: Mapping[str, str]) -> list[str]:
-    """Variables with our prefix that set nothing: a typing error that would go unnoticed."""
-    others = {CONFIGURATION_VARIABLE, *OTHER_VARIABLES}
-    known = {*others, *(f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields)}
-    return [
-        f"the environment variable {name} sets no option{_did_you_mean(whole, known)}"
-        for name in environment
-        for whole in [name.upper().partition("__")[0]]
-        if whole.startswith(ENVIRONMENT_PREFIX) and whole not in known
-    ]
-
-
-def _no_json(error: SettingsError, environment: Mapping[str, str]) -> str:
-    # The exception names only the section, so all that the environment sets of it is named.
-    found = re.search(r'for field "(\w+)"', str(error))
-    prefix = f"{ENVIRONMENT_PREFIX}{found[1] if found else ''}".upper()
-    names = ", ".join(name for name in environment if name.upper().startswith(prefix))
-    return (
-        f"{names}: lists and tables are written as JSON in the environment, such as "
-        f"""{ENVIRONMENT_PREFIX}LISTS__NAMES='["One", "Two"]'"""
-    )
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    path = [str(part) for part in detail["loc"]]
-    name = ".".join(path)
-    message = detail["msg"].removeprefix("Value error, ")
-    match detail["type"]:
-        case "extra_forbidden":
-            said = f"{name} is not an option" + _did_you_mean(path[-1], _options_of(path[:-1]))
-        case "missing":
-            said = f"{name} is missing"
-        case "model_type" | "dict_type":
-            said = f"{name} must be a table: [{name}] on a line of its own, then its options"
-        case _ if message.startswith(f"{name}."):
-            said = message
-        case _ if name and message.startswith(("must", "is ", "needs")):
-            said = f"{name} {message}"
-        case _:
-            said = ": ".join(filter(None, [name, message]))
-    variable = f"{ENVIRONMENT_PREFIX}{'__'.join(path)}".upper()
-    given = any(variable == each.upper() for each in os.environ)
-    return f"{said} (from the environment variable {variable})" if given else said
-
-
-def _options_of(path: list[str]) -> Mapping[str, object]:
-    """The options of a section, or of a table in one such as a field's mapping."""
-    kind: Any = Settings
-    for part in path:
-        if get_origin(kind) is dict:
-            kind = get_args(kind)[1]
-            kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-        else:
-            kind = kind.model_fields[part].annotation
-    return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(names)}"

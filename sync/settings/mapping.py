@@ -8,8 +8,18 @@ from sync.settings.section import Section
 
 Change = Literal["strip", "lower", "upper", "title"]
 CustomType = Literal[
-    "string", "text_area", "date", "number", "currency", "boolean", "single_select", "multi_select"
+    "string",
+    "text_area",
+    "date",
+    "datetime",
+    "number",
+    "currency",
+    "boolean",
+    "single_select",
+    "multi_select",
 ]
+SELECTS = ("single_select", "multi_select")
+Choice = Annotated[str, Field(min_length=1, max_length=255)]  # the contract's CustomFieldChoice
 
 
 class Recipe(Section):
@@ -68,9 +78,30 @@ class Recipe(Section):
 
 
 class CustomRecipe(Recipe):
-    """What fills a custom field; `type` is the field's type in Constant Contact."""
+    """What fills a custom field.
+
+    Attributes:
+        type: The field's type in Constant Contact.
+        choices: The choices of a single_select or multi_select: other values are left out, and the
+            field is made with them.
+        currency: The three letters with which a currency field is made.
+    """
 
     type: CustomType = "string"
+    choices: tuple[Choice, ...] = Field((), max_length=100)
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+
+    @model_validator(mode="after")
+    def _of_the_type(self) -> Self:
+        if self.choices and self.type not in SELECTS:
+            raise ValueError('needs type = "single_select" or "multi_select" for its choices')
+        if self.type == "multi_select" and any({",", ";"} & set(each) for each in self.choices):
+            raise ValueError("needs choices without comma and semicolon, which stand between them")
+        if len({each.casefold() for each in self.choices}) < len(self.choices):
+            raise ValueError("needs choices that differ in more than capitals")
+        if self.currency is not None and self.type != "currency":
+            raise ValueError('needs type = "currency" for its currency')
+        return self
 
 
 def _from_column(value: object) -> object:
@@ -112,14 +143,23 @@ class FieldMapping(Section):
     custom_fields: dict[str, Annotated[CustomRecipe, BeforeValidator(_from_column)]] = Field(
         {},
         description="Custom field's name in Constant Contact = what fills it, as above; with its "
-        "type there, when it is no text: date, number, currency, boolean, text_area, "
-        "single_select or multi_select (whose choices are separated by commas).",
-        examples=[{"member_no": "Member No.", "member_since": {"column": "Since", "type": "date"}}],
+        "type there, when it is no text: date, datetime, number, currency, boolean, text_area, "
+        "single_select or multi_select (in a cell a comma or a semicolon stands between several "
+        "choices). With choices = [names] other values are left out with a warning. Times without "
+        "a zone go as they are written.",
+        examples=[
+            {
+                "member_no": "Member No.",
+                "member_since": {"column": "Since", "type": "date"},
+                "size": {"column": "Size", "type": "single_select", "choices": ["S", "M", "L"]},
+            }
+        ],
     )
     create_missing_custom_fields: bool = Field(
         False,
-        description="Make custom fields that don't exist in the account yet; those with choices "
-        "must be made there. Else a missing one ends the run before anything is sent.",
+        description="Make custom fields that don't exist in the account yet; a single_select or "
+        'multi_select needs its choices for that, a currency field its currency = "USD". Else a '
+        "missing one ends the run before anything is sent.",
     )
     date_formats: tuple[str, ...] = Field(
         ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y"),
@@ -152,6 +192,15 @@ class FieldMapping(Section):
         "cut",
         description="What becomes of a value that is longer than Constant Contact takes: cut it, "
         "drop the value, or reject the contact. Always reported.",
+    )
+    owned_by_constant_contact: tuple[str, ...] = Field(
+        (),
+        description="Fields that are sent when a contact is new, and never again: what people "
+        "change there stays, and is no drift to verify. Custom fields as cf: and their name; a "
+        "part of an address, of a birthday or of a number for text messages stands for the whole. "
+        "When this is changed, the contacts with these fields are sent once more (the guard stops "
+        "a large share of them until a person approves).",
+        examples=[["first_name", "cf:nickname"]],
     )
 
     @model_validator(mode="after")

@@ -5,11 +5,15 @@ example from them, so no option can go undescribed.
 """
 
 import datetime as dt
+from enum import StrEnum
 from pathlib import Path
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator
+from apscheduler.triggers.cron import CronTrigger
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from sync.settings.groups import Lists, Tags
 from sync.settings.mapping import FieldMapping
 from sync.settings.section import ConfiguredPath, Section, configuration_folder
 from sync.settings.source import Consent, Duplicates, Source, Suppression
@@ -20,6 +24,8 @@ __all__ = [
     "Consent",
     "Duplicates",
     "FieldMapping",
+    "Gone",
+    "GoneAction",
     "Guard",
     "Lists",
     "OAuth",
@@ -29,7 +35,9 @@ __all__ = [
     "Source",
     "State",
     "Suppression",
+    "Tags",
     "Vault",
+    "Verify",
     "configuration_folder",
 ]
 
@@ -137,6 +145,12 @@ class Api(Section):
         description="The application's quota per UTC day, over all its accounts (Constant "
         "Contact: 10,000).",
     )
+    requests_reserved: int = Field(
+        200,
+        ge=0,
+        description="So many of them are kept for learning what became of what was sent, and for "
+        "`check`: sending stops when only these are left, and goes on after 00:00 UTC.",
+    )
     timeout: dt.timedelta = Field(
         dt.timedelta(seconds=60),
         ge=dt.timedelta(seconds=1),
@@ -158,6 +172,13 @@ class Api(Section):
     batches_in_flight: int = Field(
         4, ge=1, le=100, description="How many imports may be under way at once."
     )
+    refused_again_days: int = Field(
+        7,
+        ge=0,
+        description="A contact that Constant Contact has refused for what is in it is sent again "
+        "when its row changes, or after so many days; until then each run tells of it as refused. "
+        "0: in each run.",
+    )
     confirmation_timeout: dt.timedelta = Field(
         dt.timedelta(hours=2),
         ge=dt.timedelta(seconds=1),
@@ -165,32 +186,11 @@ class Api(Section):
         "to the next run, in seconds.",
     )
 
-
-class Lists(Section):
-    """The Constant Contact lists that the contacts are put on."""
-
-    names: tuple[str, ...] = Field(
-        (),
-        max_length=50,
-        description="Every contact goes on these lists, by name.",
-        examples=[["General Interest"]],
-    )
-    column: str | None = Field(
-        None,
-        description="A source column whose value names a further list of the contact.",
-        examples=["Country"],
-    )
-    values: dict[str, str] = Field(
-        {},
-        description='Value of that column = "list name". Without an entry the value itself is '
-        "the list's name.",
-        examples=[{"US": "Customers USA"}],
-    )
-    create_missing: bool = Field(
-        False,
-        description="Make lists that don't exist in the account yet. Else a missing one ends the "
-        "run before anything is sent.",
-    )
+    @model_validator(mode="after")
+    def _some_to_send(self) -> Self:
+        if self.requests_reserved >= self.requests_per_day:
+            raise ValueError("requests_reserved must be less than requests_per_day")
+        return self
 
 
 class Guard(Section):
@@ -209,6 +209,27 @@ class Guard(Section):
         le=100,
         description="At most this share of the synced contacts may change in one run, in percent.",
     )
+    max_changed: int | None = Field(
+        None,
+        ge=0,
+        description="At most so many contacts may change in one run, however many there are. "
+        "Default: no such limit.",
+        examples=[5_000],
+    )
+    max_removed_percent: float = Field(
+        20.0,
+        ge=0,
+        le=100,
+        description="At most this share of the synced contacts may be taken off their lists or "
+        "deleted in one run because they are gone from the source, in percent.",
+    )
+    max_removed: int | None = Field(
+        None,
+        ge=0,
+        description="At most so many contacts may be taken off their lists or deleted in one run. "
+        "Default: no such limit.",
+        examples=[500],
+    )
     max_rejected_percent: float = Field(
         20.0,
         ge=0,
@@ -219,6 +240,48 @@ class Guard(Section):
         20,
         ge=0,
         description="Below so many contacts the percentages mean nothing and are not looked at.",
+    )
+
+
+class GoneAction(StrEnum):
+    """What becomes of contacts that the source has no more."""
+
+    KEEP = "keep"
+    REMOVE = "remove_from_lists"
+    DELETE = "delete"
+
+
+class Gone(Section):
+    """What becomes of contacts that this program has sent and that the source has no more."""
+
+    action: GoneAction = Field(
+        GoneAction.KEEP,
+        description="keep leaves them as they are. remove_from_lists takes them off the lists that "
+        "this program has put them on. delete deletes those whom this program has made; who was in "
+        "the account before is kept.",
+    )
+    after_runs: int = Field(
+        3,
+        ge=1,
+        description="In so many runs in a row must a contact be missing. A row that is rejected or "
+        "withheld counts as missing; a partial read of the source counts nothing.",
+    )
+
+
+class Verify(Section):
+    """Reading the whole audience back, as `contact-sync verify` does."""
+
+    every_runs: int = Field(
+        0,
+        ge=0,
+        description="Each run after so many verifies the audience first: a request for every 500 "
+        "contacts of the account. What differs from what was sent is in the report. 0: never.",
+    )
+    repair: bool = Field(
+        False,
+        description="Such a run sends again what differs, since the source owns it (but for "
+        "mapping.owned_by_constant_contact). A list that a contact left, and a deleted contact, "
+        "stay as they are. false: it is only shown.",
     )
 
 
@@ -235,8 +298,15 @@ class State(Section):
         None,
         description="An SQLAlchemy address of a PostgreSQL or MariaDB database instead of the "
         "SQLite file state.db in the directory. A password in it is better given by the "
-        "environment.",
+        "environment, or as the systemd credential `state_url`.",
         examples=["postgresql+psycopg://contact_sync@localhost/contact_sync"],
+    )
+    shared_directory: ConfiguredPath | None = Field(
+        None,
+        description="Where accounts that have a SQLite file each count the requests of their "
+        "common application: the folder of another file state.db. Default: in a configuration "
+        "folder, the state directory of defaults.toml; else the account's own file.",
+        examples=["state"],
     )
 
 
@@ -256,10 +326,58 @@ class Report(Section):
 class Schedule(Section):
     """When the worker syncs."""
 
-    time: dt.time = Field(dt.time(3, 30), description="The time of day of the daily sync, HH:MM.")
+    time: dt.time = Field(
+        dt.time(3, 30),
+        description="The time of day of the daily sync, HH:MM. When the clocks are set forward "
+        "over it, the sync is an hour later by that clock; when they are set back, it is not done "
+        "twice.",
+    )
+    cron: str | None = Field(
+        None,
+        description="Instead of the daily time: a cron expression of minute, hour, day of month, "
+        "month and day of week (0 is Monday; names such as mon are clearer).",
+        examples=["30 3 * * mon-fri"],
+    )
     time_zone: str = Field(
         "UTC", description="The time zone of that time, an IANA name such as America/New_York."
     )
+    jitter: dt.timedelta = Field(
+        dt.timedelta(0),
+        ge=dt.timedelta(0),
+        le=dt.timedelta(hours=12),
+        description="Each sync begins up to so much later, by another part of it each day, so "
+        "that many accounts don't begin at once. Seconds, or an ISO 8601 duration.",
+    )
+    catch_up_within: dt.timedelta = Field(
+        dt.timedelta(hours=12),
+        ge=dt.timedelta(0),
+        description="A sync that was missed (the machine was off) is made up for when no more "
+        "than this has passed since; else the next one on schedule is waited for. Seconds, or an "
+        "ISO 8601 duration.",
+    )
+    retries: tuple[dt.timedelta, ...] = Field(
+        (dt.timedelta(minutes=15), dt.timedelta(hours=1), dt.timedelta(hours=3)),
+        max_length=20,
+        description="How long after each failure a sync is tried again, until the next one on "
+        "schedule. What a person must mend is not tried again. Seconds, or ISO 8601 durations.",
+    )
+
+    @field_validator("retries")
+    @classmethod
+    def _not_at_once(cls, retries: tuple[dt.timedelta, ...]) -> tuple[dt.timedelta, ...]:
+        if any(pause < dt.timedelta(minutes=1) for pause in retries):
+            raise ValueError("has a pause of less than a minute")
+        return retries
+
+    @field_validator("cron")
+    @classmethod
+    def _readable_cron(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            try:
+                CronTrigger.from_crontab(cron, timezone=dt.UTC)
+            except ValueError as error:
+                raise ValueError(f"is not a cron expression: {error}") from None
+        return cron
 
     @field_validator("time_zone")
     @classmethod

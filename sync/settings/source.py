@@ -37,7 +37,7 @@ class Source(Section):
     )
     sheet: str | None = Field(
         None,
-        description="The workbook's sheet. Default: the first one.",
+        description="The workbook's sheet. Default: the first one that is not hidden.",
         examples=["Contacts"],
     )
     settle: dt.timedelta = Field(
@@ -94,8 +94,10 @@ class Source(Section):
     )
     key_column: str | None = Field(
         None,
-        description="A column whose value the rejects file shows beside the row, such as the "
-        "customer's number.",
+        description="The column of the company's own lasting key of a person, such as the "
+        "customer's number. The rejects file shows it beside the row, and who has a new address "
+        "under the same key stays the same contact, with its history and its opt-outs. So it must "
+        "never pass to another person, as a row's number would.",
         examples=["customer_id"],
     )
     changed_column: str | None = Field(
@@ -119,7 +121,7 @@ class Source(Section):
         "gone from the source, and what the changed_column did not tell.",
     )
     chunk_rows: int = Field(
-        20_000,
+        5_000,
         ge=100,
         le=1_000_000,
         description="How many rows are in memory at once.",

@@ -2,10 +2,11 @@
 
 One rule for all, so that the same people from any source give the same contacts: dates in ISO 8601,
 a time of midnight left out (exports write a date as such a time), numbers without an exponent and
-without a useless `.0`, truth as `true` and `false`.
+without a useless `.0`, truth as `true` and `false`, several values with commas between them.
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -32,6 +33,10 @@ def text_of(value: object) -> str:
         case dt.datetime():
             midnight = value.time() == dt.time() and value.tzinfo is None
             return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+        case list() | tuple():
+            return ", ".join(text_of(each) for each in value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False, default=text_of)
         case bytes() | bytearray() | memoryview():
             return bytes(value).decode("utf-8", "replace")
         case _:

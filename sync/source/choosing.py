@@ -8,7 +8,6 @@ from sync.source.chunk import ContactSource
 from sync.source.csv_file import CsvSource
 from sync.source.files import find_files
 from sync.source.packed import ZIP, is_workbook, magic
-from sync.source.parquet import ParquetSource
 from sync.source.several import FileSource, Part
 from sync.source.text_stream import unreadable
 from sync.source.workbook import WorkbookSource
@@ -60,6 +59,9 @@ def suppressed_lines(
 def _open_file(path: Path, options: Source) -> ContactSource:
     start = magic(path)
     if start.startswith(_PARQUET):
+        # Without such a file Arrow's part for them need not be loaded.
+        from sync.source.parquet import ParquetSource
+
         return ParquetSource(path, options)
     if start.startswith(ZIP) and is_workbook(path):
         return WorkbookSource(path, options)

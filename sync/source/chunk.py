@@ -70,6 +70,6 @@ class ContactSource(Protocol):
 
 def frame_of(header: Sequence[str], columns: Sequence[pd.Series]) -> pd.DataFrame:
     """A frame of these columns, whose names may be repeated."""
-    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
     frame.columns = pd.Index(list(header), dtype="str")
     return frame

@@ -1,28 +1,25 @@
 """A CSV file in chunks of text cells, each row with its number; memory doesn't grow with it."""
 
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import closing
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.io.parsers import TextFileReader
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from sync.errors import SourceError
 from sync.settings.options import Source
-from sync.source.chunk import Chunk, Place, RowFault
+from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import Opening, look_at, no_rows
-from sync.source.packed import open_bytes, packing
-from sync.source.text_stream import TextStream
-from sync.source.widths import Widths
+from sync.source.packed import packing
+from sync.source.records import Misfit, Records, read_records
+from sync.source.utf8_stream import Utf8Stream
 
-# pandas tells of rows that have more cells than there are columns in these words only; the numbers
-# count records, blank ones too, from 1 (tests hold this against the csv module).
-_SKIPPED = re.compile(r"Skipping line (\d+): expected (\d+) fields, saw (\d+)")
-_UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
+csv.field_size_limit(sys.maxsize)  # Arrow has no limit either
 
 
 class CsvSource:
@@ -46,7 +43,6 @@ class CsvSource:
         self.header = self._opening.header
         self.encoding = self._opening.encoding
         self.delimiter = self._opening.delimiter
-        self._fewest = len(self.header) - self._opening.trailing
         self.description = f"{self.name} ({self._how()})"
 
     def chunks(self) -> Iterator[Chunk]:
@@ -62,11 +58,16 @@ class CsvSource:
                 is no row under the header, or the file went away.
         """
         some = False
-        with closing(Widths(self._stream(), self.delimiter)) as widths, self._stream() as stream:
-            for chunk in self._numbered(stream):
-                whole = self._without_short_rows(chunk, widths)
-                some = some or bool(len(whole.rows) or whole.faults)
-                yield whole
+        for records in read_records(
+            self._opened,
+            self.delimiter,
+            len(self.header),
+            most=self._options.chunk_rows,
+            after=self._opening.header_row,
+        ):
+            chunk = self._chunk(records)
+            some = some or bool(len(chunk.rows) or chunk.faults)
+            yield chunk
         if not some:
             raise no_rows(self._path)
 
@@ -82,97 +83,62 @@ class CsvSource:
             parts.append("each row ends with a separator too many, which is passed over")
         return ", ".join(parts)
 
-    def _stream(self) -> TextStream:
-        return TextStream(open_bytes(self._path), self.encoding, self._path)
+    def _opened(self, end: str) -> Utf8Stream:
+        return Utf8Stream(self._path, self.encoding, checked=self._opening.checked, end=end)
 
-    def _numbered(self, stream: TextStream) -> Iterator[Chunk]:
-        reader = self._reader(stream)
-        next_row = 1
-        while True:
-            frame, faults = self._next(reader)
-            rows = _numbers(next_row, len(frame), faults)
-            if not len(rows) and not faults:
-                return
-            next_row = max(int(rows.max(initial=0)), faults[-1].row if faults else 0) + 1
-            data = (rows > self._opening.header_row) & ~_blank(frame)
-            if not data.all():
-                frame, rows = frame[data], rows[data]
-            frame.columns = pd.Index(self.header, dtype="str")
-            yield Chunk(frame, rows, faults)
+    def _chunk(self, records: Records) -> Chunk:
+        columns, rows = records.batch.columns, records.numbers
+        written = ~_blank(columns)
+        if not written.all():
+            columns, rows = [column.filter(pa.array(written)) for column in columns], rows[written]
+        faults = []
+        whole: dict[int, list[str]] = {}
+        for misfit in records.misfits:
+            cells = self._cells(misfit) if misfit.cells < len(self.header) else []
+            if cells and self._opening.trailing and len(cells) == len(self.header) - 1:
+                whole[misfit.number] = [*cells, ""]
+            elif misfit.cells > len(self.header) or any(cells):
+                faults.append(self._fault(misfit))
+        if whole:
+            columns, rows = _with_rows(columns, rows, whole)
+        frame = frame_of(self.header, [pd.Series(pd.array(each, dtype="str")) for each in columns])
+        return Chunk(frame, rows, tuple(faults))
 
-    def _without_short_rows(self, chunk: Chunk, widths: Widths) -> Chunk:
-        """The chunk with rows of too few cells as faults."""
-        suspects = np.flatnonzero(
-            (chunk.frame.iloc[:, self._fewest - 1] == "").to_numpy(dtype=np.bool_)
-        )
-        if not len(suspects):
-            return chunk
-        short = [
-            RowFault(row, f"has {saw} cells, but the header has {self._fewest}")
-            for row, saw in widths.of(chunk.rows[suspects].tolist())
-            if saw < self._fewest
-        ]
-        if not short:
-            return chunk
-        kept = ~np.isin(chunk.rows, [fault.row for fault in short])
-        faults = tuple(sorted((*chunk.faults, *short), key=lambda fault: fault.row))
-        return Chunk(chunk.frame[kept], chunk.rows[kept], faults)
+    def _cells(self, misfit: Misfit) -> list[str]:
+        record = io.StringIO(misfit.text, newline="")
+        return next(csv.reader(record, delimiter=self.delimiter), [])
 
-    def _reader(self, stream: TextStream) -> TextFileReader:
-        # The header is read as if it were the first row, so that pandas holds each row's number of
-        # cells against it, the first row's too.
-        return pd.read_csv(
-            stream,
-            sep=self.delimiter,
-            header=None,
-            names=range(len(self.header)),
-            index_col=False,
-            dtype="str",
-            na_filter=False,
-            skip_blank_lines=False,
-            on_bad_lines="warn",
-            chunksize=self._options.chunk_rows,
-            low_memory=False,
-            engine="c",
-        )
-
-    def _next(self, reader: TextFileReader) -> tuple[pd.DataFrame, tuple[RowFault, ...]]:
-        """The next rows, none at the end, and the rows before or among them with too many cells."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", pd.errors.ParserWarning)
-            try:
-                frame = next(reader)
-            except StopIteration:
-                frame = pd.DataFrame(columns=range(len(self.header)), dtype="str")
-            except pd.errors.ParserError as error:
-                raise self._broken(error) from error
-        faults = [
-            RowFault(int(row), f"has {saw} cells, but the header has {expected}")
-            for warning in caught
-            for row, expected, saw in _SKIPPED.findall(str(warning.message))
-        ]
-        return frame, tuple(faults)
-
-    def _broken(self, error: pd.errors.ParserError) -> SourceError:
-        unclosed = _UNCLOSED.search(str(error))
-        if unclosed:
-            return SourceError(
-                f"{self.name}: a quotation mark opened in row {int(unclosed[1]) + 1:,} is never "
-                "closed; the file is damaged or was cut off."
-            )
-        return SourceError(f"{self.name} can't be read as CSV: {error}.")
+    def _fault(self, misfit: Misfit) -> RowFault:
+        has = "1 cell" if misfit.cells == 1 else f"{misfit.cells:,} cells"
+        fewest = len(self.header) - self._opening.trailing
+        wanted = fewest if misfit.cells < fewest else len(self.header)
+        return RowFault(misfit.number, f"The row has {has}, but the header has {wanted:,}.")
 
 
-def _numbers(first: int, count: int, faults: tuple[RowFault, ...]) -> npt.NDArray[np.int64]:
-    """The numbers of the rows that were read, given those that were not."""
-    numbers = np.arange(first, first + count + len(faults), dtype=np.int64)
-    return numbers[~np.isin(numbers, [fault.row for fault in faults])][:count]
-
-
-def _blank(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def _blank(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:
     """Which rows have nothing in any cell."""
-    blank = (frame.iloc[:, 0] == "").to_numpy(dtype=np.bool_, copy=True)
-    suspects = np.flatnonzero(blank)
-    if len(suspects):
-        blank[suspects] = (frame.iloc[suspects] == "").to_numpy(dtype=np.bool_).all(axis=1)
+    blank = _empty(columns[0])
+    for column in columns[1:]:
+        if not blank.any():
+            break
+        blank &= _empty(column)
     return blank
+
+
+def _empty(column: pa.Array) -> npt.NDArray[np.bool_]:
+    empty: npt.NDArray[np.bool_] = pc.equal(column, "").to_numpy(zero_copy_only=False)
+    return empty
+
+
+def _with_rows(
+    columns: Sequence[pa.Array], rows: npt.NDArray[np.int64], more: dict[int, list[str]]
+) -> tuple[list[pa.Array], npt.NDArray[np.int64]]:
+    """With more rows by their numbers, in the order of the numbers."""
+    rows = np.concatenate([rows, list(more)])
+    order = np.argsort(rows)
+    cells = zip(*more.values(), strict=True)
+    wider = [
+        pa.concat_arrays([column, pa.array(new, pa.large_string())]).take(pa.array(order))
+        for column, new in zip(columns, cells, strict=True)
+    ]
+    return wider, rows[order]

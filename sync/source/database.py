@@ -1,8 +1,7 @@
 """A query or a table of a database, streamed and read-only.
 
-Sources: SQLAlchemy's documents on server side cursors (`stream_results`, `yield_per`); PostgreSQL's
-manual on statement_timeout and read-only transactions; MariaDB's on max_statement_time and SET
-TRANSACTION; SQLite's on URI file names (mode=ro).
+Sources: SQLAlchemy's documents on server side cursors (`stream_results`, `yield_per`) and on the
+case of Oracle's names; SQLite's on URI file names (mode=ro).
 """
 
 import time
@@ -15,15 +14,11 @@ from sqlalchemy import (
     URL,
     ColumnClause,
     Connection,
-    Engine,
     MetaData,
     Select,
     Table,
     TextClause,
     column,
-    create_engine,
-    event,
-    false,
     literal_column,
     or_,
     quoted_name,
@@ -31,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from sync.clock import utc_now
 from sync.errors import ConfigurationError, SourceError
@@ -39,17 +34,9 @@ from sync.settings.options import Source
 from sync.source.as_text import text_series
 from sync.source.changes import Newest, since_value
 from sync.source.chunk import Chunk, Place, frame_of
+from sync.source.drivers import first_line, is_time_out, limit_time, open_engine
 
-_CONNECT_SECONDS = 15
-_SQLITE_STEPS = 10_000
 _ALIAS = "contact_sync_source"
-_EXTRAS = {
-    "postgresql": "postgresql",
-    "mysql": "mariadb",
-    "mariadb": "mariadb",
-    "mssql": "mssql",
-    "oracle": "oracle",
-}
 
 
 class DatabaseSource:
@@ -114,31 +101,15 @@ class DatabaseSource:
         return Place("", row)
 
     def _select(self, *, only_header: bool = False) -> Select[tuple[object, ...]] | TextClause:
-        options = self._options
-        if options.table is not None:
-            schema, _, name = options.table.rpartition(".")
-            table = Table(name, MetaData(), schema=schema or None)
-            selected: Select[tuple[object, ...]] = select(literal_column("*")).select_from(table)
-        else:
-            statement = (options.query or "").strip().rstrip(";")
-            if not only_header and self._since is None:
-                return text(_literally(statement))
-            inner = text(f"(\n{_literally(statement)}\n) {_ALIAS}")  # Oracle takes no AS here
-            selected = select(literal_column("*")).select_from(inner)
-        if only_header:
-            return selected.where(false())
-        if self._since is not None and options.changed_column is not None:
-            changed: ColumnClause[object] = column(quoted_name(options.changed_column, quote=True))
-            since = since_value(self._since, options.changed_overlap)
-            return selected.where(or_(changed >= since, changed.is_(None)))
-        return selected
+        since = None if only_header else self._since
+        return statement(self._options, self._url, since, only_header=only_header)
 
     @contextmanager
     def _reading(self, rows_read: Callable[[], int] = lambda: 0) -> Iterator[Connection]:
-        engine = _engine(self._url, self._options)
+        engine = open_engine(self._url, self._options.query_timeout)
         try:
             with engine.connect() as connection:
-                _limit(connection, self._options.query_timeout)
+                limit_time(connection, self._options.query_timeout)
                 try:
                     yield connection
                 except BaseException:
@@ -148,13 +119,13 @@ class DatabaseSource:
         except DBAPIError as error:
             raise self._failed(error, rows_read()) from None
         except SQLAlchemyError as error:
-            raise SourceError(f"The {self.name} can't be read: {_first_line(error)}.") from None
+            raise SourceError(f"The {self.name} can't be read: {first_line(error)}.") from None
         finally:
             engine.dispose()
 
     def _failed(self, error: DBAPIError, rows: int) -> SourceError:
-        said = _first_line(error.orig or error)
-        if any(words in said.lower() for words in _TIMED_OUT):
+        said = first_line(error.orig or error)
+        if is_time_out(said):
             return self._too_slow()
         if rows:
             return SourceError(
@@ -171,10 +142,6 @@ class DatabaseSource:
         )
 
 
-# What the databases say when their time limit ends a statement.
-_TIMED_OUT = ("statement timeout", "max_statement_time", "maximum statement execution", "interrupt")
-
-
 def read_column(options: Source, password: str | None, query: str) -> list[str]:
     """The first column of another query on the same database, as text.
 
@@ -189,6 +156,32 @@ def read_column(options: Source, password: str | None, query: str) -> list[str]:
         if "gives no rows" in str(error):
             return []
         raise
+
+
+def statement(
+    options: Source, url: URL, since: str | None, *, only_header: bool = False
+) -> Select[tuple[object, ...]] | TextClause:
+    """What is asked: all rows, those changed since, or none (for the names of the columns)."""
+    if options.table is not None:
+        schema, _, name = options.table.rpartition(".")
+        table = Table(name, MetaData(), schema=schema or None)
+        selected: Select[tuple[object, ...]] = select(literal_column("*")).select_from(table)
+    else:
+        query = (options.query or "").strip().rstrip(";")
+        if not only_header and since is None:
+            return text(_literally(query))
+        inner = text(f"(\n{_literally(query)}\n) {_ALIAS}")  # Oracle takes no AS here
+        selected = select(literal_column("*")).select_from(inner)
+    if only_header:
+        # SQLAlchemy writes false() as a bare 0 for Oracle, which takes no number for a condition.
+        return selected.where(literal_column("1") == literal_column("0"))
+    if since is not None and options.changed_column is not None:
+        # SQLAlchemy names Oracle's columns in lower case, which in quotes they are not.
+        quote = None if url.get_backend_name() == "oracle" else True
+        changed: ColumnClause[object] = column(quoted_name(options.changed_column, quote=quote))
+        earliest = since_value(since, options.changed_overlap)
+        return selected.where(or_(changed >= earliest, changed.is_(None)))
+    return selected
 
 
 def _url(options: Source, password: str | None) -> URL:
@@ -211,60 +204,6 @@ def _address(options: Source) -> URL:
         ) from None
 
 
-def _engine(url: URL, options: Source) -> Engine:
-    backend = url.get_backend_name()
-    arguments: dict[str, object] = {}
-    if backend == "postgresql":
-        arguments = {"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 60}
-    elif backend in ("mysql", "mariadb"):
-        patience = int(options.query_timeout.total_seconds()) + _CONNECT_SECONDS
-        arguments = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": patience}
-    try:
-        engine = create_engine(url, connect_args=arguments)
-    except NoSuchModuleError:
-        raise ConfigurationError(
-            f"source.url: “{url.drivername}” is no database that SQLAlchemy knows."
-        ) from None
-    except ModuleNotFoundError as missing:
-        extra = _EXTRAS.get(backend)
-        advice = f"pip install 'contact-sync[{extra}]'" if extra else f"pip install {missing.name}"
-        raise ConfigurationError(
-            f"The driver {missing.name} for source.url is not installed: {advice}."
-        ) from None
-    if backend == "postgresql":
-        return engine.execution_options(postgresql_readonly=True)
-    if backend in ("mysql", "mariadb"):
-        event.listen(engine, "connect", _read_only_mariadb)
-    return engine
-
-
-def _read_only_mariadb(connection: object, _record: object) -> None:
-    with connection.cursor() as cursor:  # type: ignore[attr-defined]
-        cursor.execute("SET SESSION TRANSACTION READ ONLY")
-
-
-def _limit(connection: Connection, timeout: timedelta) -> None:
-    """Let the database itself end a query that takes too long."""
-    seconds = timeout.total_seconds()
-    dialect = connection.dialect
-    if dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
-    elif dialect.name in ("mysql", "mariadb"):
-        if getattr(dialect, "is_mariadb", False):
-            connection.exec_driver_sql(f"SET SESSION max_statement_time = {seconds:.3f}")
-        else:
-            connection.exec_driver_sql(f"SET SESSION max_execution_time = {int(seconds * 1000)}")
-    elif dialect.name == "sqlite":
-        deadline = time.monotonic() + seconds
-        raw = connection.connection.driver_connection
-        if raw is not None:
-            raw.set_progress_handler(lambda: time.monotonic() > deadline, _SQLITE_STEPS)
-
-
 def _literally(statement: str) -> str:
     """SQLAlchemy takes :name for a parameter; a person's query has none."""
     return statement.replace(":", r"\:")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")

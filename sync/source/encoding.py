@@ -13,7 +13,6 @@ from sync.errors import SourceError
 from sync.source.packed import open_bytes
 
 _BLOCK = 1 << 20
-_HEAD = 1 << 12
 _SAMPLE_BYTES = 1 << 16
 # What offices use; the order decides between encodings that read the sample alike.
 _LATIN = ("cp1252", "cp1250")
@@ -34,6 +33,8 @@ _OTHERS = [
 _RUNS = re.compile(rb"[\x80-\xff]+")
 # A file with one broken byte among so many good UTF-8 characters is damaged UTF-8.
 _DAMAGED = 10
+# By chance two bytes of Latin text are a UTF-8 character far less often than once in so many.
+_MIXED = 5
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -43,23 +44,34 @@ _MARKS = (
 )
 
 
-def find_encoding(path: Path) -> str:
-    """The codec's name; `utf-8` also for what is nearly that, whose fault the reader then names.
+def is_utf8(path: Path) -> bool:
+    """Whether all of the file's bytes are UTF-8; raises SourceError when it can't be read."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with open_bytes(path) as file:
+            while block := file.read(_BLOCK):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def guess_encoding(path: Path) -> str:
+    """The codec's name; `utf-8` for what is nearly that, whose fault the reader then names.
 
     Raises:
         SourceError: it can't be read, or no encoding fits.
     """
     with open_bytes(path) as file:
-        head = file.read(_HEAD)
-    if marked := encoding_by_mark(head):
-        return marked
-    with open_bytes(path) as file:
-        if _is_utf8(file):
-            return "utf-8"
-    with open_bytes(path) as file:
         evidence = _evidence(file)
     if not evidence.sample or evidence.good > _DAMAGED * evidence.bad:
         return "utf-8"
+    if _looks_latin(evidence.sample) and evidence.good * _MIXED > evidence.bad:
+        raise SourceError(
+            f"{path} is UTF-8 in some rows and in another encoding in others, so that names would "
+            "be spoilt: export it in one encoding, or name one in source.encoding."
+        )
     return _guess(evidence.sample, path)
 
 
@@ -74,17 +86,6 @@ def encoding_by_mark(head: bytes) -> str | None:
     if even > len(head) // 4 and not odd:
         return "utf-16-be"
     return None
-
-
-def _is_utf8(file: BinaryIO) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        while block := file.read(_BLOCK):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,37 +8,57 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sync.errors import ConfigurationError, SourceError
+from sync.errors import ConfigurationError, SourceEmpty, SourceError
 from sync.settings.options import Source
-from sync.source.encoding import encoding_by_mark, find_encoding
+from sync.source.encoding import encoding_by_mark, guess_encoding, is_utf8
 from sync.source.packed import open_bytes
 from sync.source.text_stream import TextStream, text_encoding, unreadable
 
 DELIMITERS = (",", ";", "\t", "|")
 
 _HEAD = 1 << 18
+_MARKED = 1 << 12  # so many bytes tell UTF-16 without a mark
+_TAR_AT = 257  # where the POSIX ustar header says what it is
 _ROWS_LOOKED_AT = 200
 
 # Byte order marks and zero-width spaces that editors leave in headers.
 _CLUTTER = re.compile("[\ufeff\u200b]")
 
+# What Excel writes and reads before the header: "sep=;".
+_HINT = re.compile('^"?sep=(.)"?[\r\n]', re.IGNORECASE)
+
 # The first bytes of files that people take for CSV.
 _KINDS = {
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook or one with a password",
     b"%PDF": "a PDF document",
     b"SQLite format 3\0": "an SQLite database",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ\0": "packed with xz",
+    b"7z\xbc\xaf\x27\x1c": "packed with 7-Zip",
+    b"<!": "a document in HTML or XML",
+    b"<?": "a document in HTML or XML",
+    b"<html": "a document in HTML",
+    b"<HTML": "a document in HTML",
+    b"<table": "a document in HTML",
+    b'{"': "a JSON document",
+    b"[{": "a JSON document",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How the file must be read; `header_row` counts blank lines before the header too.
+    """How the file must be read.
 
-    `trailing` says that all rows, as far as was looked, end with a delimiter that the header
-    doesn't have; the header has an unnamed column for it then.
+    Attributes:
+        encoding: The codec's name.
+        checked: Whether all bytes of the file have been found to be UTF-8.
+        header_row: Its number, counting blank lines before it.
+        trailing: Whether all rows, as far as was looked, end with a delimiter that the header
+            doesn't have; the header has an unnamed column for it then.
     """
 
     encoding: str
+    checked: bool
     delimiter: str
     header: tuple[str, ...]
     header_row: int
@@ -49,14 +69,17 @@ def look_at(path: Path, options: Source) -> Opening:
     """Find out how the file must be read.
 
     Raises:
-        SourceError: it is no CSV file with at least one row under a header.
+        SourceError: it is no CSV file with a header.
+        SourceEmpty: there is no row under the header.
         ConfigurationError: the configured encoding or delimiter can't be one.
     """
     configured = text_encoding(options.encoding) if options.encoding else None
     delimiter = _configured_delimiter(options.delimiter)
     head = _first_bytes(path)
-    _refuse_binary(path, head, configured or encoding_by_mark(head) or "")
-    encoding = configured or text_encoding(find_encoding(path))
+    known = configured or encoding_by_mark(head[:_MARKED])
+    _refuse_binary(path, head, known or "")
+    checked = known in (None, "utf-8-sig") and is_utf8(path)
+    encoding = known or ("utf-8-sig" if checked else text_encoding(guess_encoding(path)))
     has_mark = encoding == "utf-8-sig" and head.startswith(codecs.BOM_UTF8)
     text, complete = _first_text(path, head, encoding)
     found = _first_records(text, delimiter or _sniff(text))
@@ -67,6 +90,7 @@ def look_at(path: Path, options: Source) -> Opening:
     trailing = found.trailing and found.header[-1].strip() != ""
     return Opening(
         encoding=encoding if has_mark or encoding != "utf-8-sig" else "utf-8",
+        checked=checked,
         delimiter=found.delimiter,
         header=clean_header([*found.header, ""] if trailing else found.header),
         header_row=found.header_row,
@@ -79,9 +103,12 @@ def clean_header(cells: Iterable[str]) -> tuple[str, ...]:
     return tuple(_CLUTTER.sub("", cell).strip() for cell in cells)
 
 
-def no_rows(path: Path) -> SourceError:
+def no_rows(path: Path) -> SourceEmpty:
     """The sentence for a header with nothing under it."""
-    return SourceError(f"{path} has a header but no rows under it.")
+    return SourceEmpty(
+        f"The guard stopped the run before anything was sent: {path} has a header but no rows "
+        "under it. See to what writes it."
+    )
 
 
 def _configured_delimiter(delimiter: str | None) -> str | None:
@@ -102,9 +129,12 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _refuse_binary(path: Path, head: bytes, encoding: str) -> None:
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     for magic, kind in _KINDS.items():
-        if head.startswith(magic):
+        if start.startswith(magic):
             raise SourceError(f"{path} is {kind}, not a CSV file; export the contacts as CSV.")
+    if head[_TAR_AT:].startswith(b"ustar"):
+        raise SourceError(f"{path} is a tar archive; pack the contacts' CSV alone, or not at all.")
     if encoding.startswith(("utf-16", "utf-32")):
         return
     # A stray control character happens in exports and is cleaned away; many are no text.
@@ -139,8 +169,16 @@ class _FirstRecords:
 
 
 def _sniff(text: str) -> str:
-    """The delimiter that cuts the header into most cells; the earlier of equals."""
+    """What the file says; else what cuts the header into most cells, the earlier of equals."""
+    if hint := _HINT.match(text):
+        return hint[1]
     return max(DELIMITERS, key=lambda delimiter: len(_first_records(text, delimiter).header or ()))
+
+
+def _is_hint(cells: list[str]) -> bool:
+    """Whether this is the line that says what separates the cells, cut by it or not."""
+    first, *others = cells
+    return re.fullmatch("sep=.?", first, re.IGNORECASE) is not None and not any(others)
 
 
 def _first_records(text: str, delimiter: str) -> _FirstRecords:
@@ -154,7 +192,7 @@ def _first_records(text: str, delimiter: str) -> _FirstRecords:
             written = any(cell.strip() for cell in cells)
             if header is None:
                 header_row += 1
-                header = cells if written else None
+                header = cells if written and not (header_row == 1 and _is_hint(cells)) else None
                 continue
             whole = True
             if written:

@@ -74,6 +74,10 @@ def _only_member(path: Path) -> zipfile.ZipInfo:
             ]
     except (OSError, zipfile.BadZipFile):
         raise _damaged(path) from None
+    if any(info.filename == "mimetype" for info in files):
+        raise SourceError(
+            f"{path} is an OpenDocument spreadsheet; save it as an Excel workbook or as CSV."
+        )
     if len(files) != 1:
         raise SourceError(
             f"{path} holds {len(files)} files; a ZIP file must hold the contacts' CSV alone."

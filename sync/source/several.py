@@ -49,7 +49,7 @@ class FileSource:
             self._starts.append(offset)
             last = 0
             for chunk in part.source.chunks():
-                last = max(last, *(chunk.rows[-1:]), *(fault.row for fault in chunk.faults[-1:]))
+                last = max((last, *chunk.rows[-1:], *(fault.row for fault in chunk.faults[-1:])))
                 yield self._moved(chunk, offset, part)
             part.file.refuse_changed()
             offset += int(last)

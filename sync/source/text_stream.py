@@ -7,14 +7,17 @@ from typing import BinaryIO
 
 from sync.errors import ConfigurationError, SourceError
 
+DOS_END = b"\x1a"
+
 _BLOCK = 1 << 18
 
 
 class TextStream(io.TextIOBase):
-    """A readable text file for the CSV parser.
+    """A readable text file.
 
     Line ends are left as they are, since inside quotes they belong to the cell. NUL characters are
-    left out: the parser would take one for the end of its cell and lose what follows.
+    left out, which no cell needs, and so is the end mark of DOS files (0x1A), which would be a row
+    of its own.
     """
 
     def __init__(self, file: BinaryIO, encoding: str, path: Path) -> None:
@@ -63,7 +66,7 @@ class TextStream(io.TextIOBase):
             ) from error
         self._bytes_before += len(data)
         self._lines_before += data.count(b"\n")
-        return text.replace("\0", "")
+        return text.replace("\0", "").replace(DOS_END.decode(), "")
 
 
 def text_encoding(name: str) -> str:

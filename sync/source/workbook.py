@@ -19,6 +19,16 @@ from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import clean_header, no_rows
 from sync.source.text_stream import unreadable
 
+# What openpyxl raises over files that are none of its.
+_DAMAGED = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    zipfile.BadZipFile,
+)
 _ZEROS = re.compile("0+")
 
 
@@ -71,7 +81,9 @@ class WorkbookSource:
             if not any(texts):
                 continue
             if any(texts[width:]):
-                faults.append(RowFault(number, f"has cells beyond the header's {width} columns"))
+                faults.append(
+                    RowFault(number, f"The row has cells beyond the header's {width:,} columns.")
+                )
                 continue
             numbers.append(number)
             table.append((texts + [""] * width)[:width])
@@ -102,13 +114,15 @@ class WorkbookSource:
         with self._open() as file:
             try:
                 book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            except (OSError, KeyError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile):
+            except _DAMAGED:
                 raise SourceError(
                     f"{self._path} can't be read as an Excel workbook: it is damaged or was cut "
                     "off."
                 ) from None
-            names = list(book.sheetnames)
-            wanted = self._options.sheet or names[0]
+            # Charts may be sheets too, and have no cells.
+            names = [sheet.title for sheet in book.worksheets]
+            shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+            wanted = self._options.sheet or next(iter([*shown, *names]), "")
             if wanted not in names:
                 raise SourceError(
                     f"{self._path} has no sheet “{wanted}”; it has: {', '.join(names)}."

@@ -2,9 +2,10 @@
 
 Whether leaving a list moves a contact's `updated_at` is not stated by Constant Contact, so the
 changed contacts, which an import would put back, are looked at before they are sent. All their
-lists are doubted first; each that they are seen on is trusted again; what is left then was left.
+lists are doubted first; who is seen is doubted no longer; those who are not are on none of them.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from itertools import groupby
 
@@ -18,32 +19,26 @@ from sqlalchemy import (
     select,
 )
 
+from sync.portions import PER_STATEMENT, portions
 from sync.state.audience import leave
-from sync.state.list_sets import lists_of_set
+from sync.state.comparison import Action
+from sync.state.id_sets import LISTS
 from sync.state.schema import contact, observation, staged
-from sync.state.staging import Action
 
 # Doubts are observations of this kind, which nothing else looks at.
 _DOUBTED = "doubted"
 
 
-def changed(connection: Connection, run_id: int) -> int:
-    """How many of the run's contacts are changed ones."""
-    counted = select(func.count()).where(
-        staged.c.run_id == run_id, staged.c.action == Action.CHANGED
-    )
+def waiting(connection: Connection, run_id: int, action: Action) -> int:
+    """How many of the run's contacts are to be sent as new, or as changed ones."""
+    counted = select(func.count()).where(staged.c.run_id == run_id, staged.c.action == action)
     return connection.scalar(counted) or 0
 
 
-def changed_addresses(connection: Connection, run_id: int) -> list[str]:
-    """The addresses of the changed contacts; for when they are few."""
-    return list(
-        connection.scalars(
-            select(staged.c.email).where(
-                staged.c.run_id == run_id, staged.c.action == Action.CHANGED
-            )
-        )
-    )
+def addresses(connection: Connection, run_id: int, action: Action) -> list[str]:
+    """Their addresses; for when they are few."""
+    wanted = (staged.c.run_id == run_id, staged.c.action == action)
+    return list(connection.scalars(select(staged.c.email).where(*wanted)))
 
 
 def doubt(connection: Connection, account: str, run_id: int, now: datetime) -> set[str]:
@@ -62,7 +57,7 @@ def doubt(connection: Connection, account: str, run_id: int, now: datetime) -> s
     ).all()
     doubted: set[str] = set()
     for set_id in sets:
-        for list_id in lists_of_set(connection, set_id):
+        for list_id in LISTS.ids_of(connection, set_id):
             doubted.add(list_id)
             rows = (
                 select(
@@ -80,38 +75,47 @@ def doubt(connection: Connection, account: str, run_id: int, now: datetime) -> s
     return doubted
 
 
-def trust(connection: Connection, account: str, memberships: dict[str, frozenset[str]]) -> None:
-    """Doubt no longer the lists on which people (by address) were seen."""
-    alike: dict[frozenset[str], list[str]] = {}
-    for email, list_ids in memberships.items():
-        alike.setdefault(list_ids, []).append(email)
-    for list_ids, emails in alike.items():
+def dismiss(connection: Connection, account: str, emails: Collection[str]) -> None:
+    """Doubt nothing of these people any more, since they were looked at."""
+    for some in portions(emails):
         connection.execute(
             delete(observation).where(
                 observation.c.account == account,
                 observation.c.kind == _DOUBTED,
-                observation.c.list_id.in_(sorted(list_ids)),
-                observation.c.email.in_(emails),
+                observation.c.email.in_(some),
             )
         )
 
 
-def believe(connection: Connection, account: str, now: datetime) -> int:
-    """Take what is doubted still as left; returns how many contacts left a list."""
-    of_ours = and_(contact.c.account == account, contact.c.email == observation.c.email)
-    rows = connection.execute(
-        select(observation.c.email, observation.c.list_id, contact.c.list_set_id)
-        .join(contact, of_ours)
-        .where(observation.c.account == account, observation.c.kind == _DOUBTED)
-        .order_by(observation.c.email)
-    ).all()
-    people = 0
-    for (email, set_id), doubts in groupby(rows, key=lambda row: (row.email, row.list_set_id)):
-        left = frozenset(doubt.list_id for doubt in doubts)
-        remaining = frozenset(lists_of_set(connection, set_id)) - left
-        leave(connection, account, email, left, remaining, now)
-        people += 1
-    connection.execute(
-        delete(observation).where(observation.c.account == account, observation.c.kind == _DOUBTED)
+def doubted(connection: Connection, account: str, most: int) -> list[str]:
+    """Some of those of whom something is doubted still."""
+    return list(
+        connection.scalars(
+            select(observation.c.email)
+            .distinct()
+            .where(observation.c.account == account, observation.c.kind == _DOUBTED)
+            .order_by(observation.c.email)
+            .limit(most)
+        )
     )
-    return people
+
+
+def believe(connection: Connection, account: str, now: datetime) -> None:
+    """Take what is doubted still as left."""
+    of_ours = and_(contact.c.account == account, contact.c.email == observation.c.email)
+    while emails := doubted(connection, account, PER_STATEMENT):
+        rows = connection.execute(
+            select(observation.c.email, observation.c.list_id, contact.c.list_set_id)
+            .join(contact, of_ours)
+            .where(
+                observation.c.account == account,
+                observation.c.kind == _DOUBTED,
+                observation.c.email.in_(emails),
+            )
+            .order_by(observation.c.email)
+        ).all()
+        for (email, set_id), doubts in groupby(rows, key=lambda row: (row.email, row.list_set_id)):
+            left = frozenset(doubt.list_id for doubt in doubts)
+            remaining = frozenset(LISTS.ids_of(connection, set_id)) - left
+            leave(connection, account, email, left, remaining, now)
+        dismiss(connection, account, emails)

@@ -1,23 +1,35 @@
-"""What people did on the other side: who unsubscribed, was deleted, or left a list."""
+"""The account's contacts as we believe them to be, and which lists people have left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sync.portions import portions
-from sync.state.list_sets import list_set_id, lists_of_set
+from sync.state.id_sets import LISTS
+from sync.state.observations import Ended, Observation, end, note
 from sync.state.schema import contact, observation, observed
 from sync.state.upsert import upsert
 
 
-class Ended(StrEnum):
-    """What ended."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """How far the other side was read.
 
-    UNSUBSCRIBED = "unsubscribed"
-    DELETED = "deleted"
-    LEFT_LIST = "left_list"
+    Attributes:
+        until: All changes until then are known, as far as the service tells of changes.
+        full_at: When everything was read last; None before the first time.
+        runs_since_full: How often only the changes were read since then.
+        own_from, own_until: When the service worked on a large import of ours, by its own clock:
+            whom it has changed in between is mostly our own doing.
+    """
+
+    until: datetime
+    full_at: datetime | None = None
+    runs_since_full: int = 0
+    own_from: datetime | None = None
+    own_until: datetime | None = None
 
 
 def size(connection: Connection, account: str) -> int:
@@ -26,35 +38,32 @@ def size(connection: Connection, account: str) -> int:
     return connection.scalar(counted) or 0
 
 
-def note_opt_outs(
-    connection: Connection, account: str, opt_outs: Iterable[tuple[str, Ended]], now: datetime
-) -> None:
-    """Note some of those who are unsubscribed or deleted now."""
-    rows = [
-        {"account": account, "email": email, "kind": kind, "list_id": "", "observed_at": now}
-        for email, kind in dict(opt_outs).items()
-    ]
-    upsert(connection, observation, rows, update=("observed_at",))
-
-
-def forget_opt_outs_before(connection: Connection, account: str, now: datetime) -> None:
-    """Once all of them are noted: those who were not noted since `now` are free again."""
-    connection.execute(
-        delete(observation).where(
-            observation.c.account == account,
-            observation.c.kind.in_((Ended.UNSUBSCRIBED, Ended.DELETED)),
-            observation.c.observed_at < now,
+def deleted_by_us(connection: Connection, account: str, emails: Collection[str]) -> set[str]:
+    """Which of these (at most as many as a statement takes) this program deleted itself."""
+    return set(
+        connection.scalars(
+            select(contact.c.email).where(
+                contact.c.account == account,
+                contact.c.email.in_(emails),
+                contact.c.removed_at.is_not(None),
+            )
         )
     )
 
 
 def note_memberships(
-    connection: Connection, account: str, memberships: dict[str, frozenset[str]], now: datetime
+    connection: Connection,
+    account: str,
+    memberships: dict[str, frozenset[str]],
+    now: datetime,
+    *,
+    returned: Collection[str] = (),
 ) -> None:
     """Compare people's lists (by address) with those that we put them on.
 
     A list that is missing there was left by the person, or taken by somebody; it is noted, and
     is no longer part of what we believe to be there. A list that is there again is free again.
+    Who has `returned` after an opt-out was taken off the lists by that, and has left none.
     """
     for some in portions(memberships):
         rows = connection.execute(
@@ -63,46 +72,53 @@ def note_memberships(
             )
         ).all()
         sets = {row.list_set_id for row in rows}
-        expected = {set_id: frozenset(lists_of_set(connection, set_id)) for set_id in sets}
+        expected = {set_id: frozenset(LISTS.ids_of(connection, set_id)) for set_id in sets}
         for email, set_id in rows:
             left = expected[set_id] - memberships[email]
-            if left:
+            if left and email in returned:
+                _believe_on(connection, account, email, expected[set_id] - left)
+            elif left:
                 leave(connection, account, email, left, expected[set_id] - left, now)
-        _return(connection, account, {email: memberships[email] for email in some})
+        _return(connection, account, {email: memberships[email] for email in some}, now)
 
 
 def note_left(
     connection: Connection, account: str, email: str, list_ids: Iterable[str], now: datetime
 ) -> None:
     """Note that a person is not on these lists any more."""
-    upsert(
-        connection,
-        observation,
-        [
-            {
-                "account": account,
-                "email": email,
-                "kind": Ended.LEFT_LIST,
-                "list_id": list_id,
-                "observed_at": now,
-            }
-            for list_id in list_ids
-        ],
-        update=("observed_at",),
+    left = [Observation(email=email, kind=Ended.LEFT_LIST, list_id=list_id) for list_id in list_ids]
+    note(connection, account, left, now)
+
+
+def observed_until(connection: Connection, account: str) -> Observed | None:
+    """How far the other side was read; None before the first time."""
+    row = connection.execute(select(observed).where(observed.c.account == account)).first()
+    if row is None:
+        return None
+    return Observed(
+        until=row.until,
+        full_at=row.full_at,
+        runs_since_full=row.runs_since_full,
+        own_from=row.own_from,
+        own_until=row.own_until,
     )
 
 
-def observed_until(connection: Connection, account: str) -> datetime | None:
-    """Until when the last observation of changed contacts reaches."""
-    until: datetime | None = connection.scalar(
-        select(observed.c.until).where(observed.c.account == account)
+def set_observed(connection: Connection, account: str, so_far: Observed) -> None:
+    """Note how far the other side was read."""
+    values = asdict(so_far)
+    upsert(connection, observed, [{"account": account, **values}], update=tuple(values))
+
+
+def note_own_import(
+    connection: Connection, account: str, own_from: datetime, own_until: datetime
+) -> None:
+    """Note when the service worked on a large import of ours."""
+    connection.execute(
+        update(observed)
+        .where(observed.c.account == account)
+        .values(own_from=own_from, own_until=own_until)
     )
-    return until
-
-
-def set_observed_until(connection: Connection, account: str, until: datetime) -> None:
-    """Note that all changes until then are known."""
-    upsert(connection, observed, [{"account": account, "until": until}], update=("until",))
 
 
 def leave(
@@ -115,14 +131,20 @@ def leave(
 ) -> None:
     """Note that a contact of ours left lists; `remaining` are those that it is on."""
     note_left(connection, account, email, left, now)
+    _believe_on(connection, account, email, remaining)
+
+
+def _believe_on(connection: Connection, account: str, email: str, list_ids: frozenset[str]) -> None:
     connection.execute(
         update(contact)
         .where(contact.c.account == account, contact.c.email == email)
-        .values(list_set_id=list_set_id(connection, account, remaining))
+        .values(list_set_id=LISTS.set_id(connection, account, list_ids))
     )
 
 
-def _return(connection: Connection, account: str, memberships: dict[str, frozenset[str]]) -> None:
+def _return(
+    connection: Connection, account: str, memberships: dict[str, frozenset[str]], now: datetime
+) -> None:
     rows = connection.execute(
         select(observation.c.email, observation.c.list_id).where(
             observation.c.account == account,
@@ -132,15 +154,4 @@ def _return(connection: Connection, account: str, memberships: dict[str, frozens
     ).all()
     for email, list_id in rows:
         if list_id in memberships[email]:
-            _forget_left(connection, account, email, [list_id])
-
-
-def _forget_left(connection: Connection, account: str, email: str, list_ids: Sequence[str]) -> None:
-    connection.execute(
-        delete(observation).where(
-            observation.c.account == account,
-            observation.c.email == email,
-            observation.c.kind == Ended.LEFT_LIST,
-            observation.c.list_id.in_(list_ids),
-        )
-    )
+            end(connection, account, [email], [Ended.LEFT_LIST], now, list_ids=[list_id])

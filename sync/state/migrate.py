@@ -1,13 +1,12 @@
-"""Bringing the tables up to this version's, by Alembic."""
+"""Bringing the tables up to this version's, by Alembic.
+
+Alembic is loaded only when there is something to do, which is seldom: it takes its time.
+"""
 
 from datetime import timedelta
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
 from sync.errors import StateError
 from sync.state.locks import Locks
@@ -18,25 +17,39 @@ _PATIENCE = timedelta(minutes=10)
 
 def migrate(engine: Engine, locks: Locks) -> None:
     """Apply the missing migrations; raises StateError for a database of a newer version."""
-    scripts = ScriptDirectory(str(_SCRIPTS))
-    newest = scripts.get_current_head()
-    if _revision(engine) == newest:
+    known = revisions()
+    if revision_of(engine) == known[-1]:
         return
     with locks.hold("migration", wait=_PATIENCE):
-        revision = _revision(engine)
-        known = {script.revision for script in scripts.walk_revisions()}
+        revision = revision_of(engine)
         if revision is not None and revision not in known:
             raise StateError(
                 f"The state database {engine.url.render_as_string()} was written by a newer "
                 "version of contact-sync; install that version or newer."
             )
-        with engine.connect().execution_options(write=True) as connection, connection.begin():
-            config = Config()
-            config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        _upgrade(engine)
 
 
-def _revision(engine: Engine) -> str | None:
+def revisions() -> list[str]:
+    """This version's revisions, oldest first: the beginnings of the files' names."""
+    return sorted(file.name.partition("_")[0] for file in (_SCRIPTS / "versions").glob("*.py"))
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The revision of a database's tables; None when it has none yet."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    with engine.connect().execution_options(write=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,27 +1,52 @@
 """The outbox: every import is recorded before it is posted, until its outcome is settled.
 
 A batch goes from recorded to posting (it may or may not have arrived) to posted (its activity is
-known) and ends as confirmed or failed, or as withdrawn when its run ended before it was posted.
+known) to arrived, and ends as confirmed or failed, as split when its parts are tried in its place,
+or as withdrawn when its run ended before it was posted.
+What has arrived is confirmed, and its contacts are noted as such together, once nothing is under
+way: each by itself would touch nearly every page of their table, since they come in any order.
 Its contacts are the staged ones of its run, so that any process can finish what another began.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from sync.portions import portions
-from sync.state import audience
-from sync.state.list_sets import lists_of_set
+from sync.state import audience, bodies
+from sync.state.bulk_changes import activity_ids
+from sync.state.comparison import Action
+from sync.state.id_sets import LISTS
 from sync.state.schema import batch, contact, staged
-from sync.state.staging import Action
+from sync.state.staging import sent_body
 from sync.state.store import Store
 from sync.state.upsert import upsert_selected
 
 # What an import with numbers for text messages must say (the contract's ContactsJsonImport).
 SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
+
+_IN_BATCH = and_(
+    staged.c.run_id == batch.c.run_id,
+    staged.c.list_set_id == batch.c.list_set_id,
+    staged.c.row.between(batch.c.first_row, batch.c.last_row),
+    staged.c.action.in_((Action.NEW, Action.CHANGED)),
+)
+
+# How many imports tell how long one takes.
+_LAST = 20
 
 
 class BatchState(StrEnum):
@@ -30,8 +55,10 @@ class BatchState(StrEnum):
     RECORDED = "recorded"
     POSTING = "posting"
     POSTED = "posted"
+    ARRIVED = "arrived"
     CONFIRMED = "confirmed"
     FAILED = "failed"
+    SPLIT = "split"
     WITHDRAWN = "withdrawn"
 
 
@@ -83,25 +110,12 @@ class Outbox:
         self, connection: Connection, run_id: int, batches: Iterable[BatchPlan], now: datetime
     ) -> None:
         """Add a run's batches, in the caller's transaction."""
-        rows = [
-            {
-                "account": self._account,
-                "run_id": run_id,
-                "list_set_id": plan.list_set_id,
-                "first_row": plan.first_row,
-                "last_row": plan.last_row,
-                "contacts": plan.contacts,
-                "bytes": plan.bytes,
-                "state": BatchState.RECORDED,
-                "recorded_at": now,
-            }
-            for plan in batches
-        ]
+        rows = [self._recorded(run_id, plan, now) for plan in batches]
         if rows:
             connection.execute(insert(batch), rows)
 
     def open(self) -> list[Batch]:
-        """The batches that are not settled, oldest first."""
+        """The batches of which it is not known how they end, oldest first."""
         columns = [batch.c[name] for name in Batch.__slots__]
         with self._store.read() as connection:
             rows = connection.execute(
@@ -112,39 +126,33 @@ class Outbox:
         return [Batch(**{**row._asdict(), "state": BatchState(row.state)}) for row in rows]
 
     def activity_ids(self) -> set[str]:
-        """Every activity that is already known as a batch's own."""
-        with self._store.read() as connection:
-            return set(
-                connection.scalars(
-                    select(batch.c.activity_id).where(
-                        batch.c.account == self._account, batch.c.activity_id.is_not(None)
-                    )
-                )
-            )
+        """Every activity that is already known as somebody's own."""
+        return activity_ids(self._store, self._account)
 
     def payload(self, entry: Batch) -> bytes:
         """The import's body, to the byte the same whenever it is asked for."""
         with self._store.read() as connection:
-            bodies = connection.scalars(
-                select(staged.c.body).where(_rows_of(entry)).order_by(staged.c.row)
+            rows = connection.execute(
+                select(staged.c.body_id, staged.c.action, staged.c.owned)
+                .where(_rows_of(entry))
+                .order_by(staged.c.row)
             ).all()
-            list_ids = lists_of_set(connection, entry.list_set_id)
-        return import_payload(bodies, list_ids)
+            texts = bodies.read(connection, self._account, [number for number, _, _ in rows])
+            list_ids = LISTS.ids_of(connection, entry.list_set_id)
+        for place, (_, action, owned) in enumerate(rows):
+            if owned is not None:
+                texts[place] = sent_body(texts[place], action, owned)
+        return import_payload(texts, list_ids)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
         """The batch's contacts in the source's order."""
         with self._store.read() as connection:
-            rows = connection.execute(
-                select(staged.c.row, staged.c.email, staged.c.body)
-                .where(_rows_of(entry))
-                .order_by(staged.c.row)
-            ).all()
-        return [BatchContact(*row) for row in rows]
+            return self._sent(connection, entry)
 
     def list_ids(self, entry: Batch) -> tuple[str, ...]:
         """The lists that the batch's contacts go on."""
         with self._store.read() as connection:
-            return lists_of_set(connection, entry.list_set_id)
+            return LISTS.ids_of(connection, entry.list_set_id)
 
     def begin_posting(self, entry: Batch, now: datetime) -> Batch:
         """Note durably that the batch is about to be posted; returns it as it is then."""
@@ -173,6 +181,32 @@ class Outbox:
             )
         return int(contacts or 0)
 
+    def split(self, entry: Batch, sizes: Sequence[int], why: str, now: datetime) -> list[int]:
+        """End the batch, and record parts of so many contacts in its place; returns their ids."""
+        parts: list[int] = []
+        with self._store.write() as connection:
+            sent = self._sent(connection, entry)
+            list_ids = LISTS.ids_of(connection, entry.list_set_id)
+            for size in sizes:
+                part, sent = sent[:size], sent[size:]
+                plan = BatchPlan(
+                    entry.list_set_id,
+                    part[0].row,
+                    part[-1].row,
+                    size,
+                    len(import_payload([each.body for each in part], list_ids)),
+                )
+                added = connection.execute(
+                    insert(batch).values(self._recorded(entry.run_id, plan, now))
+                )
+                parts += added.inserted_primary_key or ()
+            connection.execute(
+                update(batch)
+                .where(batch.c.id == entry.id)
+                .values(state=BatchState.SPLIT, settled_at=now, result=why)
+            )
+        return parts
+
     def note_left(self, email: str, list_ids: Iterable[str], now: datetime) -> None:
         """Note that a person was put on lists by an import, and is not on them any more."""
         with self._store.write() as connection:
@@ -181,45 +215,101 @@ class Outbox:
     def settle(
         self, entry: Batch, state: BatchState, refused: Sequence[int], result: str, now: datetime
     ) -> int:
-        """End the batch: what was not refused is what Constant Contact holds from now on.
+        """End the batch: what was not refused of one that arrived is there from now on.
 
         Returns how many contacts were confirmed.
         """
         with self._store.write() as connection:
             _mark_refused(connection, entry, refused)
-            confirmed = 0
-            if state is BatchState.CONFIRMED:
-                confirmed = self._remember(connection, entry, now)
             connection.execute(
                 update(batch)
                 .where(batch.c.id == entry.id)
                 .values(state=state, settled_at=now, result=result)
             )
-        return confirmed
+        return entry.contacts - len(refused) if state is BatchState.ARRIVED else 0
 
-    def _remember(self, connection: Connection, entry: Batch, now: datetime) -> int:
-        rows = select(
-            literal(self._account).label("account"),
-            staged.c.email,
-            staged.c.fingerprint,
-            staged.c.list_set_id,
-            staged.c.body,
-            literal(now, contact.c.first_synced_at.type).label("first_synced_at"),
-            literal(now, contact.c.last_synced_at.type).label("last_synced_at"),
-        ).where(_rows_of(entry))
+    def note_arrived(self) -> None:
+        """Note what has arrived, an interrupted run's too, as what Constant Contact holds."""
+        arrived = and_(batch.c.account == self._account, batch.c.state == BatchState.ARRIVED)
+        with self._store.write() as connection:
+            if connection.scalar(select(exists().where(arrived))):
+                self._note_arrived(connection, arrived)
+                connection.execute(update(batch).where(arrived).values(state=BatchState.CONFIRMED))
+
+    def _note_arrived(self, connection: Connection, arrived: ColumnElement[bool]) -> None:
+        rows = (
+            select(
+                literal(self._account).label("account"),
+                staged.c.email,
+                staged.c.fingerprint,
+                func.coalesce(staged.c.held_set_id, staged.c.list_set_id).label("list_set_id"),
+                staged.c.body_id,
+                batch.c.recorded_at.label("first_sent_at"),
+                batch.c.settled_at.label("last_synced_at"),
+                literal(None, contact.c.removed_at.type).label("removed_at"),
+                staged.c.uncleared,
+                staged.c.source_key,
+            )
+            .join_from(batch, staged, _IN_BATCH)
+            .where(arrived)
+            # In the order in which they lie in their table.
+            .order_by(staged.c.email)
+        )
         upsert_selected(
             connection,
             contact,
             rows,
-            update=("fingerprint", "list_set_id", "body", "last_synced_at"),
+            update=(
+                "fingerprint",
+                "list_set_id",
+                "body_id",
+                "last_synced_at",
+                "removed_at",
+                "uncleared",
+                "source_key",
+            ),
         )
-        return (
-            connection.scalar(select(func.count()).select_from(staged).where(_rows_of(entry))) or 0
-        )
+
+    def _sent(self, connection: Connection, entry: Batch) -> list[BatchContact]:
+        rows = connection.execute(
+            select(staged.c.row, staged.c.email, staged.c.body_id, staged.c.action, staged.c.owned)
+            .where(_rows_of(entry))
+            .order_by(staged.c.row)
+        ).all()
+        texts = bodies.read(connection, self._account, [row.body_id for row in rows])
+        return [
+            BatchContact(row.row, row.email, sent_body(body, row.action, row.owned))
+            for row, body in zip(rows, texts, strict=True)
+        ]
+
+    def _recorded(self, run_id: int, plan: BatchPlan, now: datetime) -> dict[str, object]:
+        return {
+            "account": self._account,
+            "run_id": run_id,
+            "list_set_id": plan.list_set_id,
+            "first_row": plan.first_row,
+            "last_row": plan.last_row,
+            "contacts": plan.contacts,
+            "bytes": plan.bytes,
+            "state": BatchState.RECORDED,
+            "recorded_at": now,
+        }
 
     def _change(self, entry: Batch, **values: object) -> None:
         with self._store.write() as connection:
             connection.execute(update(batch).where(batch.c.id == entry.id).values(**values))
+
+
+def usual_duration(connection: Connection, account: str) -> timedelta | None:
+    """How long the last imports took until they were confirmed; None when there was none."""
+    last = connection.execute(
+        select(batch.c.posting_at, batch.c.settled_at)
+        .where(batch.c.account == account, batch.c.state == BatchState.CONFIRMED)
+        .order_by(batch.c.id.desc())
+        .limit(_LAST)
+    ).all()
+    took = [row.settled_at - row.posting_at for row in last]
+    return sum(took, timedelta()) / len(took) if took else None
 
 
 def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:

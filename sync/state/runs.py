@@ -2,20 +2,39 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Row, insert, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, true, update
 
 from sync.errors import ExitCode
 from sync.state.schema import run
 from sync.state.store import Store
 
 
+class RunKind(StrEnum):
+    """What a run was begun for."""
+
+    SYNC = "sync"
+    VERIFY = "verify"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What became of the source's rows; see `balanced`."""
+    """What became of the source's rows; see `balanced`.
+
+    `refused` contacts were not taken; those that are not sent again for it are unchanged, too.
+
+    `moved` contacts leave lists, `tagged` ones get or lose tags; `gone` is everybody who is not in
+    the source any more, of whom `removed` leave their lists and `deleted` are deleted in this run.
+    `cleared` contacts lose what the source has emptied, and `readdressed` ones, which are among the
+    changed, get another address; both are what is planned, until it is done.
+    The counts `seen_…` are of people: what they did on the other side since the last run.
+    `drift` contacts were found otherwise than they were sent; None when nobody looked.
+    """
 
     rows_read: int = 0
     new: int = 0
@@ -27,9 +46,20 @@ class Counts:
     warnings: int = 0
     withheld: int = 0
     gone: int = 0
+    moved: int = 0
+    tagged: int = 0
+    removed: int = 0
+    deleted: int = 0
+    cleared: int = 0
+    readdressed: int = 0
     confirmed: int = 0
     refused: int = 0
     requests: int = 0
+    seen_unsubscribed: int = 0
+    seen_deleted: int = 0
+    seen_left: int = 0
+    seen_returned: int = 0
+    drift: int | None = None
 
     @property
     def balanced(self) -> bool:
@@ -42,6 +72,17 @@ class Counts:
     def valid(self) -> int:
         """The source's contacts, each once."""
         return self.new + self.changed + self.unchanged + self.opted_out
+
+    @property
+    def news(self) -> str:
+        """What people did on the other side since the last run; empty when nobody did anything."""
+        parts = (
+            (self.seen_unsubscribed, "unsubscribed"),
+            (self.seen_deleted, "deleted"),
+            (self.seen_left, "left a list"),
+            (self.seen_returned, "came back"),
+        )
+        return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
     @property
     def faulty(self) -> int:
@@ -59,11 +100,15 @@ class RunRecord:
     host: str
     pid: int
     dry_run: bool
+    kind: RunKind = RunKind.SYNC
     exit_code: ExitCode | None
     message: str
     counts: Counts
     report: Path | None
     rejects: Path | None
+    notes: tuple[str, ...] = ()
+    resume_at: datetime | None = None
+    audience: int | None = None
 
 
 _COUNTS = [field.name for field in fields(Counts)]
@@ -76,7 +121,7 @@ class Runs:
         self._store = store
         self._account = account
 
-    def begin(self, now: datetime, *, dry_run: bool) -> int:
+    def begin(self, now: datetime, *, dry_run: bool, kind: RunKind = RunKind.SYNC) -> int:
         """Record that a run begins; returns its number."""
         with self._store.write() as connection:
             made = connection.execute(
@@ -86,6 +131,7 @@ class Runs:
                     host=socket.gethostname(),
                     pid=os.getpid(),
                     dry_run=dry_run,
+                    kind=kind,
                 )
             ).inserted_primary_key
         if made is None:
@@ -103,8 +149,15 @@ class Runs:
         rejects: Path | None,
         now: datetime,
         partial: bool = False,
+        notes: Sequence[str] = (),
+        resume_at: datetime | None = None,
+        audience: int | None = None,
     ) -> None:
-        """Record how the run ended; `partial` when it read only what changed in the source."""
+        """Record how the run ended; `partial` when it read only what changed in the source.
+
+        `notes` are sentences about what did not make it fail; `resume_at` is when it can go on,
+        and `audience` how many contacts are known to be there.
+        """
         with self._store.write() as connection:
             connection.execute(
                 update(run)
@@ -116,6 +169,9 @@ class Runs:
                     report=str(report) if report else None,
                     rejects=str(rejects) if rejects else None,
                     partial=partial,
+                    notes="\n".join(notes) or None,
+                    resume_at=resume_at,
+                    audience=audience,
                     **{name: getattr(counts, name) for name in _COUNTS},
                 )
             )
@@ -131,19 +187,59 @@ class Runs:
             ).all()
         return [_record(row) for row in rows]
 
+    def find(self, run_id: int) -> RunRecord | None:
+        """The run of that number, if it is one of the account's."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                select(run).where(run.c.account == self._account, run.c.id == run_id)
+            ).first()
+        return _record(row) if row else None
+
+    def last_syncs(self, count: int) -> list[RunRecord]:
+        """The newest runs that were to sync, newest first: no dry runs, no verifications."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                select(run)
+                .where(run.c.account == self._account, run.c.dry_run.is_(False))
+                .where(run.c.kind == RunKind.SYNC)
+                .order_by(run.c.id.desc())
+                .limit(count)
+            ).all()
+        return [_record(row) for row in rows]
+
     def last_synced(self, *, whole: bool = False) -> RunRecord | None:
         """The newest run that synced to its end; `whole` leaves out those of partial reads."""
-        done = (ExitCode.DONE, ExitCode.DONE_WITH_REJECTS)
         with self._store.read() as connection:
             row = connection.execute(
                 select(run)
-                .where(run.c.account == self._account, run.c.dry_run.is_(False))
-                .where(run.c.exit_code.in_([int(code) for code in done]))
+                .where(self._synced)
                 .where(run.c.partial.is_(False) if whole else true())
                 .order_by(run.c.id.desc())
                 .limit(1)
             ).first()
         return _record(row) if row else None
+
+    def synced_since_verified(self) -> int:
+        """How many runs have synced since one that read the whole audience back."""
+        verified = (
+            select(func.max(run.c.id))
+            .where(run.c.account == self._account, run.c.drift.is_not(None))
+            .scalar_subquery()
+        )
+        counted = select(func.count()).where(self._synced, run.c.id > func.coalesce(verified, 0))
+        with self._store.read() as connection:
+            return connection.scalar(counted) or 0
+
+    @property
+    def _synced(self) -> ColumnElement[bool]:
+        """Runs of this account that synced to their end."""
+        done = (ExitCode.DONE, ExitCode.DONE_WITH_REJECTS)
+        return and_(
+            run.c.account == self._account,
+            run.c.kind == RunKind.SYNC,
+            run.c.dry_run.is_(False),
+            run.c.exit_code.in_([int(code) for code in done]),
+        )
 
 
 def _record(row: Row[tuple[object, ...]]) -> RunRecord:
@@ -154,9 +250,13 @@ def _record(row: Row[tuple[object, ...]]) -> RunRecord:
         host=row.host,
         pid=row.pid,
         dry_run=row.dry_run,
+        kind=RunKind(row.kind),
         exit_code=None if row.exit_code is None else ExitCode(row.exit_code),
         message=row.message,
         counts=Counts(**{name: getattr(row, name) for name in _COUNTS}),
         report=Path(row.report) if row.report else None,
         rejects=Path(row.rejects) if row.rejects else None,
+        resume_at=row.resume_at,
+        audience=row.audience,
+        notes=tuple((row.notes or "").splitlines()),
     )

@@ -5,14 +5,12 @@ so that many accounts can share one database. Tables change through `sync.state.
 a test compares the two.
 """
 
-import datetime as dt
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     Index,
     Integer,
     LargeBinary,
@@ -20,46 +18,27 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     false,
     text,
 )
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
-
-
-class Instant(TypeDecorator[dt.datetime]):
-    """An aware UTC instant, stored as whole microseconds since 1970.
-
-    The databases' own date types differ in precision, in range and in what they do to a time
-    zone; an integer is the same everywhere and is compared by the database itself.
-    """
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
-        return None if value is None else _EPOCH + value * _MICROSECOND
-
-
-# Addresses must be compared byte by byte everywhere; MariaDB's default collation would not.
-_OPTIONS: dict[str, Any] = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
-_SERIAL = BigInteger().with_variant(Integer, "sqlite")
-_ACCOUNT = String(64)
-_EMAIL = String(100)
-_UUID = String(36)
+from sync.state.column_types import ACCOUNT, EMAIL, IN_ORDER, OPTIONS, SERIAL, UUID, Instant
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
 )
+
+
+def _details_of_an_observation() -> list[Column[Any]]:
+    return [
+        Column("first_seen_at", Instant),
+        Column("happened_at", Instant),
+        Column("reason", Text),
+        Column("source", String(20)),
+        Column("list_name", String(255)),
+        Column("source_key", Text),
+    ]
+
 
 # The token pair of an account: one row, its tokens encrypted. `generation` counts the pairs.
 # `refresh_begun_at` is set while a refresh of this generation is in flight, and `refresh_attempts`
@@ -69,7 +48,7 @@ metadata = MetaData(
 token_pair = Table(
     "token_pair",
     metadata,
-    Column("account", _ACCOUNT, primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
     Column("generation", Integer, nullable=False),
     Column("access_token", Text, nullable=False),
     Column("refresh_token", Text, nullable=False),
@@ -84,15 +63,19 @@ token_pair = Table(
     Column("refresh_attempts", Integer, nullable=False, default=0),
     Column("lost_at", Instant),
     Column("lost_cause", Text),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
-# `partial` runs have read only what changed in the source; they can't tell who is gone.
+# `partial` runs have read only what changed in the source; they can't tell who is gone. `kind` is
+# sync or verify; `drift` is null where the audience was not read back. The counts `seen_…` are of
+# what people did on the other side since the run before; `notes` are sentences, one a line.
+# `resume_at` is when a run that stopped for want of requests can go on; `audience` is how many
+# contacts were known to be there in the end.
 run = Table(
     "run",
     metadata,
-    Column("id", _SERIAL, primary_key=True),
-    Column("account", _ACCOUNT, nullable=False),
+    Column("id", SERIAL, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("host", String(255), nullable=False),
@@ -116,63 +99,164 @@ run = Table(
     Column("report", Text),
     Column("rejects", Text),
     Column("partial", Boolean, nullable=False, default=False, server_default=false()),
+    Column("resume_at", Instant),
+    Column("audience", Integer),
+    Column("moved", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("tagged", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("removed", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("deleted", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("kind", String(10), nullable=False, default="sync", server_default="sync"),
+    Column("drift", Integer),
+    Column("seen_unsubscribed", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("seen_deleted", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("seen_left", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("seen_returned", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("notes", Text),
+    Column("cleared", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("readdressed", Integer, nullable=False, default=0, server_default=text("0")),
     Index(None, "account", "id"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 # A set of list ids that batches and contacts share; `key` is a digest of the sorted ids.
 list_set = Table(
     "list_set",
     metadata,
-    Column("id", _SERIAL, primary_key=True),
-    Column("account", _ACCOUNT, nullable=False),
+    Column("id", SERIAL, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
     Column("key", String(32), nullable=False),
     Column("list_ids", Text, nullable=False),
     Index(None, "account", "key", unique=True),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 # The account's lists by name, as last read; a dry run without a valid token plans with them.
 known_list = Table(
     "known_list",
     metadata,
-    Column("account", _ACCOUNT, primary_key=True),
-    Column("list_id", _UUID, primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
+    Column("list_id", UUID, primary_key=True),
     Column("name", String(255), nullable=False),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
-# What Constant Contact is known to hold, as last confirmed.
+# The same for tags, which contacts get after the import; no number means no tags.
+tag_set = Table(
+    "tag_set",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("key", String(32), nullable=False),
+    Column("tag_ids", Text, nullable=False),
+    Index(None, "account", "key", unique=True),
+    **OPTIONS,
+)
+
+known_tag = Table(
+    "known_tag",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("tag_id", UUID, primary_key=True),
+    Column("name", String(255), nullable=False),
+    **OPTIONS,
+)
+
+# What Constant Contact is known to hold, as last confirmed. `contact_id` is its own name of the
+# contact, once it was needed, and `made_here` tells then whether it was not there before we sent
+# it, the first time at `first_sent_at`. `missing_runs` counts the whole runs in a row whose source
+# did not have the contact; `removed_at` is set when this program deleted it for that. `seen_at` is
+# when it was last seen there. `uncleared` names (as JSON) the fields that it may hold though the
+# source has them no more; `source_key` is what the company calls the person.
 contact = Table(
     "contact",
     metadata,
-    Column("account", _ACCOUNT, primary_key=True),
-    Column("email", _EMAIL, primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
     Column("fingerprint", LargeBinary(16), nullable=False),
     Column("list_set_id", BigInteger, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("first_synced_at", Instant, nullable=False),
+    Column("body_id", BigInteger, nullable=False),
+    Column("first_sent_at", Instant, nullable=False),
     Column("last_synced_at", Instant, nullable=False),
-    **_OPTIONS,
+    Column("tag_set_id", BigInteger),
+    Column("contact_id", UUID),
+    Column("missing_runs", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("removed_at", Instant),
+    Column("made_here", Boolean),
+    Column("seen_at", Instant),
+    Column("uncleared", Text),
+    Column("source_key", String(100)),
+    Index(
+        None,
+        "account",
+        "source_key",
+        sqlite_where=text("source_key IS NOT NULL"),
+        postgresql_where=text("source_key IS NOT NULL"),
+    ),
+    **OPTIONS,
+    **IN_ORDER,
 )
 
 # The source's contacts of one run. They stay until the run's batches are settled, since the
 # batches' payloads are made of them. `row` is the row's number in the source; of the rows of one
-# address the one with the greatest `precedence` is the newest.
+# address the one with the greatest `precedence` is the newest. `held_set_id` are the lists that the
+# contact is on after the import when that is more than is wanted: an import takes nobody off.
+# `owned` is the start of the JSON object of a new contact: the fields that Constant Contact owns
+# once they are there, `owned_size` the bytes that it adds. `uncleared` and `source_key` are what
+# the contact gets of them. `former` is the address under which the contact is there still.
 staged = Table(
     "staged",
     metadata,
     Column("run_id", BigInteger, primary_key=True, autoincrement=False),
     Column("row", BigInteger, primary_key=True, autoincrement=False),
-    Column("email", _EMAIL, nullable=False),
+    Column("email", EMAIL, nullable=False),
     Column("fingerprint", LargeBinary(16), nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body_id", BigInteger, nullable=False),
     Column("size", Integer, nullable=False),
     Column("list_set_id", BigInteger, nullable=False),
     Column("action", String(10)),
     Column("precedence", String(40)),
+    Column("tag_set_id", BigInteger),
+    Column("held_set_id", BigInteger),
+    Column("owned", Text),
+    Column("owned_size", Integer),
+    Column("uncleared", Text),
+    Column("source_key", String(100)),
+    Column("former", EMAIL),
     Index(None, "run_id", "email"),
-    **_OPTIONS,
+    **OPTIONS,
+    **IN_ORDER,
+)
+
+# The canonical JSON of the contacts, staged and confirmed: many in a block, `size` bytes when it is
+# not compressed (`sync.state.bodies`).
+body_block = Table(
+    "body_block",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", Integer, nullable=False),
+    Column("data", LargeBinary(16_777_215), nullable=False),
+    **OPTIONS,
+)
+
+# Plans that wait for a person: their staged contacts stay, under the number `staged_as`, until
+# they are approved or another run has planned (`settled_by`). `header` and `source` are the
+# source's, the missing lists and tags those that the plan would make; as JSON but for the source.
+kept_plan = Table(
+    "kept_plan",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account", ACCOUNT, nullable=False),
+    Column("staged_as", BigInteger, nullable=False),
+    Column("configuration", String(32), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("header", Text, nullable=False),
+    Column("missing_lists", Text, nullable=False),
+    Column("missing_tags", Text, nullable=False),
+    Column("approved", Boolean, nullable=False, default=False),
+    Column("settled_by", BigInteger),
+    Index(None, "account", "settled_by"),
+    **OPTIONS,
 )
 
 # The outbox: the imports of a run. A batch holds the run's staged contacts of its list set with
@@ -180,8 +264,8 @@ staged = Table(
 batch = Table(
     "batch",
     metadata,
-    Column("id", _SERIAL, primary_key=True),
-    Column("account", _ACCOUNT, nullable=False),
+    Column("id", SERIAL, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
     Column("run_id", BigInteger, nullable=False),
     Column("list_set_id", BigInteger, nullable=False),
     Column("first_row", BigInteger, nullable=False),
@@ -192,44 +276,124 @@ batch = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("recorded_at", Instant, nullable=False),
     Column("posting_at", Instant),
-    Column("activity_id", _UUID),
+    Column("activity_id", UUID),
     Column("activity_found", Boolean, nullable=False, default=False),
     Column("settled_at", Instant),
     Column("result", Text),
     Index(None, "account", "state"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
-# What people did on the other side: kind is unsubscribed, deleted or left_list.
+# Changes of many contacts at once that are not imports, from before they are posted until their
+# end is known: `target` is the list or the tag.
+bulk_change = Table(
+    "bulk_change",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("target", UUID, nullable=False),
+    Column("posting_at", Instant, nullable=False),
+    Column("activity_id", UUID),
+    Index(None, "account"),
+    **OPTIONS,
+)
+
+bulk_change_member = Table(
+    "bulk_change_member",
+    metadata,
+    Column("bulk_change_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("email", EMAIL, primary_key=True),
+    **OPTIONS,
+)
+
+# What people did on the other side, and holds still (`sync.state.observations`). `happened_at` is
+# the service's own date of it, where it gives one; `observed_at` is when it was last seen there.
 observation = Table(
     "observation",
     metadata,
-    Column("account", _ACCOUNT, primary_key=True),
-    Column("email", _EMAIL, primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
     Column("kind", String(12), primary_key=True),
-    Column("list_id", _UUID, primary_key=True, default=""),
+    Column("list_id", UUID, primary_key=True, default=""),
     Column("observed_at", Instant, nullable=False),
-    **_OPTIONS,
+    *_details_of_an_observation(),
+    **OPTIONS,
 )
 
-# Until when the last successful observation of changed contacts reaches.
+# The same once it has ended, since the person came back.
+past_observation = Table(
+    "past_observation",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("list_id", UUID, primary_key=True, default=""),
+    Column("observed_at", Instant, nullable=False),
+    *_details_of_an_observation(),
+    Column("ended_at", Instant, nullable=False),
+    **OPTIONS,
+)
+
+# Contacts that Constant Contact has refused for what is in them, as they were sent then.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("fingerprint", LargeBinary(16), nullable=False),
+    Column("list_set_id", BigInteger, nullable=False),
+    Column("refused_at", Instant, nullable=False),
+    Column("code", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    **OPTIONS,
+)
+
+# Until when the last observation reaches, and the last one of everything. Between `own_from` and
+# `own_until`, by the service's clock, a large import of ours was worked on.
 observed = Table(
     "observed",
     metadata,
-    Column("account", _ACCOUNT, primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
     Column("until", Instant, nullable=False),
-    **_OPTIONS,
+    Column("full_at", Instant),
+    Column("runs_since_full", Integer, nullable=False, default=0, server_default=text("0")),
+    Column("own_from", Instant),
+    Column("own_until", Instant),
+    **OPTIONS,
+)
+
+# Until when the company's own table knows what was observed.
+fed_back = Table(
+    "fed_back",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("configuration", String(32), nullable=False),
+    Column("until", Instant, nullable=False),
+    **OPTIONS,
 )
 
 # How far an incremental read of the source has come.
 source_mark = Table(
     "source_mark",
     metadata,
-    Column("account", _ACCOUNT, primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
     Column("configuration", String(32), nullable=False),
     Column("newest", Text, nullable=False),
     Column("full_at", Instant, nullable=False),
-    **_OPTIONS,
+    **OPTIONS,
+)
+
+# What people were told is wrong with an account, of each topic the trouble that goes on.
+trouble = Table(
+    "trouble",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("topic", String(12), primary_key=True),
+    Column("cause", String(40), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("last_told_at", Instant, nullable=False),
+    **OPTIONS,
 )
 
 # The pace limit of an application: one row a request that may be under way or have just ended.
@@ -239,7 +403,7 @@ api_slot = Table(
     Column("application", String(100), primary_key=True),
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("free_at", Instant, nullable=False),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 # The daily quota of an application: the requests of each UTC day.
@@ -249,5 +413,35 @@ api_day = Table(
     Column("application", String(100), primary_key=True),
     Column("utc_day", String(10), primary_key=True),
     Column("used", Integer, nullable=False),
-    **_OPTIONS,
+    **OPTIONS,
+)
+
+# What an account wants of its application's requests. `wants_at` is when its next sync begins, or
+# when the present one began; null when it wants none. It has `used` so many in `utc_day`. It has
+# waited for its turn at `asked_at`, and had one at `served_at`.
+api_claim = Table(
+    "api_claim",
+    metadata,
+    Column("application", String(100), primary_key=True),
+    Column("account", ACCOUNT, primary_key=True),
+    Column("wants_at", Instant),
+    Column("utc_day", String(10), nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("asked_at", Instant),
+    Column("served_at", Instant),
+    **OPTIONS,
+)
+
+# The workers of a cluster, each a process on one of its hosts; see `sync.state.hosts`.
+host = Table(
+    "host",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("began_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("doing", Text, nullable=False),
+    **OPTIONS,
 )

@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -22,7 +23,7 @@ from sqlalchemy.exc import (
 
 from sync.errors import ConfigurationError, StateError
 from sync.settings import Settings
-from sync.state.locks import Locks
+from sync.state.locks import Held, Locks, let_the_server_ask
 from sync.state.migrate import migrate
 
 PRIVATE_FOLDER = 0o700
@@ -32,6 +33,18 @@ _SQLITE_PATIENCE_SECONDS = 30
 _OUR_FAULTS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
+class Transactions(Protocol):
+    """What reads and writes a state database; see `Store`."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A transaction that only reads; raises StateError."""
+        ...
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A transaction that may write, durable at its end; raises StateError."""
+        ...
+
+
 class Store:
     """The state database of one or many accounts.
 
@@ -39,9 +52,25 @@ class Store:
     and what the database can't do is raised as a StateError.
     """
 
-    def __init__(self, engine: Engine, locks: Locks) -> None:
+    def __init__(self, engine: Engine, locks: Locks, shared: "Store | None" = None) -> None:
         self.engine = engine
         self.locks = locks
+        self._shared = shared
+        self._held: Held | None = None
+
+    def under(self, held: Held) -> "Store":
+        """The same database for what may be written only while the lock is held.
+
+        Its `write` raises LockLost, and has written nothing, when the lock has gone.
+        """
+        under = copy(self)
+        under._held = held
+        return under
+
+    @property
+    def shared(self) -> "Store":
+        """Where what the accounts of an application have in common is counted."""
+        return self._shared or self
 
     @property
     def address(self) -> str:
@@ -63,6 +92,9 @@ class Store:
             connection.begin(),
         ):
             yield connection
+            if self._held is not None:
+                # Before the commit, so that whoever has the lock next finds this, or nothing of it.
+                self._held.confirm()
 
     @contextmanager
     def _faults(self, what: str) -> Iterator[None]:
@@ -88,9 +120,25 @@ def open_store(settings: Settings) -> Iterator[Store]:
     Raises StateError when it can't be opened or comes from a newer version, and
     ConfigurationError when its address makes no sense.
     """
-    _make_private_folder(settings.state.directory)
-    engine = _engine(settings.state_url)
-    store = Store(engine, Locks(engine, settings.state.directory))
+    with ExitStack() as opened:
+        shared = None
+        if settings.shared_state_url != settings.state_url:
+            folder = settings.state.shared_directory or settings.state.directory
+            shared = opened.enter_context(open_database(settings.shared_state_url, folder))
+        yield opened.enter_context(
+            open_database(settings.state_url, settings.state.directory, shared)
+        )
+
+
+@contextmanager
+def open_database(address: str, folder: Path, shared: Store | None = None) -> Iterator[Store]:
+    """A database, its tables brought up to date, whose files and locks lie in the folder.
+
+    Raises what `open_store` does.
+    """
+    make_private_folder(folder)
+    engine = _engine(address)
+    store = Store(engine, Locks(engine, folder), shared)
     try:
         with store._faults("opened"):
             migrate(engine, store.locks)
@@ -99,7 +147,8 @@ def open_store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def _make_private_folder(folder: Path) -> None:
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for this user alone, if it is not there; raises StateError."""
     try:
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
@@ -113,15 +162,22 @@ def _engine(address: str) -> Engine:
     try:
         url = make_url(address)
         if url.get_backend_name() == "sqlite":
-            return _sqlite_engine(url)
-        return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+            return open_sqlite(url)
+        # There are as many connections as threads; none of them shall wait for another's.
+        engine = create_engine(
+            url, isolation_level="READ COMMITTED", pool_pre_ping=True, max_overflow=-1
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
             f"state.url can't be used: {error}; see config/contact-sync.example.toml."
         ) from None
+    if url.get_backend_name() == "postgresql":
+        event.listen(engine, "connect", let_the_server_ask)
+    return engine
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def open_sqlite(url: URL) -> Engine:
+    """A SQLite file as the store uses it; it is made when it is not there. Raises StateError."""
     file = Path(url.database or "")
     try:
         file.touch(mode=PRIVATE_FILE)
@@ -148,6 +204,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     )
     patiently(connection.execute, "PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    # For a million contacts: what is read again and again stays in memory (16 MB), and the log is
+    # brought into the file when it is as large.
+    connection.execute("PRAGMA cache_size=-16000")
+    connection.execute("PRAGMA wal_autocheckpoint=4000")
 
 
 def _is_busy(error: BaseException) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, literal, select, text, update
 
-from sync.state.schema import Instant, token_pair
+from sync.state.column_types import Instant
+from sync.state.schema import token_pair
 from sync.state.store import Store
 
 

@@ -25,7 +25,7 @@ from sync.settings.mapping import FieldMapping
 from sync.settings.options import Consent, Source
 from sync.source import open_source
 
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 5_000
 HEADER = [
     "email",
     "first_name",

@@ -3,12 +3,17 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+
+from sync.sandbox import Sandbox
+from tests.conftest import SettingsFor
+from tests.integration.status.conftest import Site
 
 _FLAGS = (
     "--headless=new",
@@ -44,3 +49,10 @@ def _without(reason: str) -> NoReturn:
     if os.environ.get("CONTACT_SYNC_REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def site(settings_for: SettingsFor, sandbox: Sandbox) -> Iterator[Site]:
+    """A served status page."""
+    with ExitStack() as stack:
+        yield Site(settings_for, sandbox, stack)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from selenium import webdriver
@@ -66,4 +67,6 @@ def _press(browser: webdriver.Chrome, process: subprocess.Popen[str], decision: 
     WebDriverWait(browser, _PATIENCE_SECONDS).until(
         lambda shown: shown.current_url.startswith("http://localhost:")
     )
+    for name, values in parse_qs(urlsplit(browser.current_url).query).items():
+        assert name == "error" or values[0] not in browser.page_source, f"the page shows the {name}"
     return browser.find_element(By.TAG_NAME, "body").text

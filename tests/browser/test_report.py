@@ -1,6 +1,7 @@
 """The report in a real browser: readable on a telephone and on a screen, by day and by night."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from sync.errors import ExitCode
-from sync.report.html import write_report
+from sync.report.html import Findings, Standing, write_report
 from sync.report.rejects import Entry, Kind
 from sync.state.runs import Counts, RunRecord
+from tests.browser.looks import assert_fits, look_at
 
 BEGAN = datetime(2026, 11, 24, 3, 30, tzinfo=UTC)
 COUNTS = Counts(
@@ -47,7 +49,10 @@ def write(path: Path) -> str:
         (kind, code): [Entry(kind, row, "a@b", "city", "x", code, REASON) for row in (7, 8)]
         for kind, code in keys
     }
-    write_report(path, [run, run], "/data/exports/*.csv", dict.fromkeys(keys, 2), samples)
+    days = [replace(run, id=12 - day, audience=day * 97_000 % 900_000) for day in range(90)]
+    findings = Findings("/data/exports/*.csv", dict.fromkeys(keys, 2), samples)
+    standing = Standing(312, 10_000, BEGAN + timedelta(days=1), BEGAN + timedelta(days=180))
+    write_report(path, days, findings, standing)
     return path.as_uri()
 
 
@@ -56,23 +61,12 @@ def write(path: Path) -> str:
 def test_the_report_fits_and_has_contrast(
     browser: webdriver.Chrome, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
+    look_at(browser, width, scheme)
     browser.get(write(tmp_path / "report.html"))
 
     assert browser.title == "contact-sync: run 12"
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.find_elements(By.CSS_SELECTOR, "img, script, link, iframe") == []
-    for element in browser.find_elements(By.CSS_SELECTOR, "h1, h2, p, td, th, li, small"):
-        if element.is_displayed():
-            assert element.rect["x"] >= 0
-            assert element.rect["x"] + element.rect["width"] <= width
-            assert contrast(browser, element) >= 4.5
-    assert browser.get_screenshot_as_png().startswith(b"\x89PNG")
+    assert_fits(browser, width)
 
 
 def test_the_picture_shows_every_row_once(browser: webdriver.Chrome, tmp_path: Path) -> None:
@@ -83,20 +77,14 @@ def test_the_picture_shows_every_row_once(browser: webdriver.Chrome, tmp_path: P
     assert len(browser.find_elements(By.CSS_SELECTOR, ".bar span")) == len(shown)
 
 
-def contrast(browser: webdriver.Chrome, element: object) -> float:
-    """WCAG 2's contrast of an element's text with the page."""
-    colours: list[str] = browser.execute_script(
-        "return [getComputedStyle(arguments[0]).color,"
-        " getComputedStyle(document.body).backgroundColor]",
-        element,
-    )
-    lighter, darker = sorted((_luminance(colour) for colour in colours), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    red, green, blue = (
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in (int(part) / 255 for part in colour.strip("rgb()").split(","))
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+def test_the_trends_are_pictures_with_words_for_who_does_not_see_them(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    browser.get(write(tmp_path / "report.html"))
+    figures = browser.find_elements(By.TAG_NAME, "figure")
+    names = [figure.accessible_name for figure in figures]
+    assert names[0] == "Contacts there: between 0 and 889,000, at last 0"
+    assert len(names) == 4
+    for figure in figures:
+        line = figure.find_element(By.TAG_NAME, "polyline")
+        assert len((line.get_attribute("points") or "").split()) == 90

@@ -200,6 +200,10 @@ CASES: dict[tuple[str, str, int], Drive] = {
         f"/contact_exports/{NOBODY}"
     ),
     ("GET", "/contacts", 200): search,
+    ("GET", "/contacts", 202): lambda c, s: c.get(
+        "/contacts", segment_id=s.people.add_segment("Everybody"), limit=10
+    ),
+    ("GET", "/contacts", 404): lambda c, s: c.get("/contacts", segment_id=99),
     ("GET", "/contacts", 400): lambda c, s: c.get("/contacts", limit=501),
     ("POST", "/contacts", 201): lambda c, s: c.post(
         "/contacts", whole_contact(c, s) | {"create_source": "Account"}

@@ -2,23 +2,24 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
-from sync.auth.steps import Step
-from sync.auth.vault import open_vault
+from sync.auth.vault import Vault, open_vault
 from sync.sandbox import Sandbox
 from sync.settings import Settings, load_settings
-from sync.state.store import open_store
+from sync.state.store import Store, open_store
 from sync.state.tokens import StoredPair, read_pair
-from tests.faults import program
-from tests.integration.auth.conftest import authorize
+from tests.integration.auth.conftest import visit
+from tests.zygote import Running, Zygote
 
 TOML = """
 [oauth]
@@ -28,13 +29,20 @@ authorize_url = "{sandbox.authorize_url}"
 token_url = "{sandbox.token_url}"
 [api]
 base_url = "{sandbox.api_url}"
+requests_per_second = 1000
 [source]
 path = "contacts.csv"
+[consent]
+all_rows_have_consent = true
 [lists]
 names = ["Customers"]
+create_missing = true
+[schedule]
+time = "{hours_away:%H:%M}"
 [state]
 url = "{state_url}"
 """
+KILLED = -signal.SIGKILL
 
 
 @dataclass
@@ -44,14 +52,14 @@ class Home:
     config: Path
     settings: Settings
     sandbox: Sandbox
+    store: Store
     context: ForkServerContext
+    zygote: Zygote
 
     def authorize(self) -> None:
         """The person's visit."""
-        with open_store(self.settings) as store:
-            authorize(
-                open_vault(self.settings, store, create_key=True), self.settings, self.sandbox
-            )
+        vault = open_vault(self.settings, self.store, create_key=True)
+        vault.keep(visit(self.settings, self.sandbox), encoded_account_id=None)
 
     def start(self, function: Callable[..., None], *arguments: object) -> BaseProcess:
         """Run a function of `program` in a process of its own."""
@@ -59,28 +67,28 @@ class Home:
         process.start()
         return process
 
-    def renew(self, kill_at: Step | None = None) -> int:
-        """Renew in a process that dies after `kill_at`; return its exit code."""
-        process = self.start(program.renew, kill_at)
-        process.join(60)
-        assert process.exitcode is not None
-        return process.exitcode
+    def renew(self, first: Callable[..., None] | None = None, *given: Any) -> Running:
+        """Start the program when the service takes the access token no more.
 
-    def start_again(self) -> tuple[str, str]:
-        """What a new start gets: ("token", …) or the name and text of the error."""
-        ours, theirs = self.context.Pipe()
-        process = self.start(program.start_again, theirs)
-        theirs.close()
-        try:
-            outcome: tuple[str, str] = ours.recv()
-        finally:
-            process.join(60)
-        return outcome
+        So it must renew the pair. `first` is called in its process before it, with what is given.
+        """
+        self.sandbox.revoke_access_tokens()
+        return self.check(first, *given)
+
+    def check(self, first: Callable[..., None] | None = None, *given: Any) -> Running:
+        """Start `contact-sync check`, which needs the pair for what it asks of the service."""
+        config = str(self.config)
+        return self.zygote.start(
+            "--config", config, "check", folder=self.config.parent, first=first, given=given
+        )
+
+    def vault(self) -> Vault:
+        """The vault of a process that knows nothing but what is stored."""
+        return open_vault(self.settings, self.store)
 
     def row(self) -> StoredPair:
         """The account's row."""
-        with open_store(self.settings) as store:
-            row = read_pair(store, self.settings.account.name)
+        row = read_pair(self.store, self.settings.account.name)
         assert row is not None
         return row
 
@@ -105,12 +113,19 @@ def processes() -> ForkServerContext:
 
 
 @pytest.fixture
-def home(tmp_path: Path, sandbox: Sandbox, state_url: str, processes: ForkServerContext) -> Home:
+def home(
+    tmp_path: Path, sandbox: Sandbox, state_url: str, processes: ForkServerContext, zygote: Zygote
+) -> Iterator[Home]:
     config = tmp_path / "contact-sync.toml"
-    config.write_text(TOML.format(sandbox=sandbox, state_url=state_url))
-    made = Home(config, load_settings(config), sandbox, processes)
-    made.authorize()
-    return made
-
-
-KILLED = -signal.SIGKILL
+    config.touch(mode=0o600)
+    config.write_text(
+        TOML.format(
+            sandbox=sandbox, state_url=state_url, hours_away=datetime.now(UTC) + timedelta(hours=12)
+        )
+    )
+    (tmp_path / "contacts.csv").write_text("email\nada@example.com\n")
+    settings = load_settings(config)
+    with open_store(settings) as store:
+        made = Home(config, settings, sandbox, store, processes, zygote)
+        made.authorize()
+        yield made

@@ -1,47 +1,121 @@
-"""What the fault tests run as a process of its own, to be killed."""
+"""What the fault tests do in processes of their own: before the real program, or in its place."""
 
+import ctypes
 import os
 import signal
+import socket
+import struct
+import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+from sqlalchemy import update
+
 from sync.auth.cipher import open_cipher
-from sync.auth.steps import Observer, Step, unobserved
+from sync.auth.safekeeping import Safekeeping
+from sync.auth.steps import Observer, Step
 from sync.auth.token_endpoint import TokenEndpoint
-from sync.auth.vault import Vault
-from sync.errors import ContactSyncError
-from sync.settings import Settings, load_settings
-from sync.state.store import Store, open_store
+from sync.auth.vault import Vault, open_vault
+from sync.errors import ContactSyncError, StateError
+from sync.settings import load_settings
+from sync.state import locks
+from sync.state.schema import token_pair
+from sync.state.store import open_store
+from sync.state.tokens import StoredPair
 from tests.fake_clock import FakeClock
 
 
-def renew(config: Path, kill_at: Step | None, ready: Connection | None = None) -> None:
-    """Renew the pair, needed or not; die by SIGKILL right after `kill_at`."""
-    settings = load_settings(config)
+def die_at(name: str, database_fails: bool = False) -> None:
+    """Before the program: let it die by SIGKILL right after a step of its refresh."""
 
-    def die_at(step: Step) -> None:
-        if step is kill_at:
+    def observe(step: Step) -> None:
+        if step is Step[name]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with open_store(settings) as store:
-        vault = _vault(settings, store, die_at)
-        if ready is not None:
-            ready.send("ready")
-        vault.keep_alive(unused_for=timedelta(0))
+    watch(observe)
+    if database_fails:
+        refuse_new_pairs()
 
 
-def start_again(config: Path, answer: Connection) -> None:
-    """What the next start does: ask for a token; send it, or the name of what was raised."""
+def time_the_window(file: str, database_fails: bool = False) -> None:
+    """Before the program: note for how many seconds it holds a new pair that is not durable."""
+    answered = 0.0
+
+    def observe(step: Step) -> None:
+        nonlocal answered
+        if step is Step.ANSWERED:
+            answered = time.perf_counter()
+        elif step in (Step.STORED, Step.RESCUED):
+            with Path(file).open("a") as windows:
+                windows.write(f"{step.name} {time.perf_counter() - answered}\n")
+
+    watch(observe)
+    if database_fails:
+        refuse_new_pairs()
+
+
+def tell_when_a_refresh_begins(file: str) -> None:
+    """Before the program: make a file then; and have a second thread, which hears signals too."""
+
+    def observe(step: Step) -> None:
+        if step is Step.BEGUN:
+            Path(file).touch()
+            # So the signal finds it at this step, on a busy machine as on a quick one.
+            time.sleep(0.2)
+
+    watch(observe)
+    threading.Thread(target=time.sleep, args=[600], daemon=True).start()
+
+
+def watch(observe: Observer) -> None:
+    """Let every vault of this process tell its steps."""
+    defaults = Vault.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["observe"] = observe
+
+
+def refuse_new_pairs() -> None:
+    """Let the database of this process take no new pair."""
+
+    def refuse(self: Safekeeping, row: StoredPair) -> None:
+        raise StateError("The database takes nothing now.")
+
+    Safekeeping._store_once = refuse  # type: ignore[method-assign]
+
+
+def hold_the_lock_and_vanish(config: Path, with_the_row: bool, ready: Connection) -> None:
+    """Take the vault's lock; then be a host without power: hear nothing and say nothing more.
+
+    With the row, a transaction that has changed the pair's row is open.
+    The databases wait one second where they wait for half a minute else.
+    """
+    locks._MARIADB_PATIENCE_SECONDS = 1
+    locks._POSTGRESQL_SERVER_KEEPALIVE.update(
+        tcp_keepalives_idle="1", tcp_keepalives_interval="1", tcp_keepalives_count="1"
+    )
     settings = load_settings(config)
-    with open_store(settings) as store:
-        vault = _vault(settings, store, unobserved)
-        try:
-            answer.send(("token", vault.access_token()))
-        except ContactSyncError as error:
-            answer.send((type(error).__name__, str(error)))
+    with (
+        open_store(settings) as store,
+        store.locks.hold(f"vault-{settings.account.name}", wait=timedelta(seconds=5)),
+        store.write() as connection,
+    ):
+        if with_the_row:
+            connection.execute(update(token_pair).values(refresh_attempts=0))
+        for file in Path("/proc/self/fd").iterdir():
+            with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as heard:
+                heard.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _LET_NOTHING_IN)
+        ready.send("held")
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+# socket(7): a filter of one instruction, which lets nothing of any packet through.
+_SO_ATTACH_FILTER = 26
+_DROP = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+_LET_NOTHING_IN = struct.pack("HL", 1, ctypes.addressof(_DROP))
 
 
 def need_a_token_at_once(
@@ -73,18 +147,12 @@ def hold_the_lock(config: Path, ready: Connection) -> None:
         time.sleep(600)
 
 
-def _vault(settings: Settings, store: Store, observe: Observer) -> Vault:
-    clock = FakeClock()
-    endpoint = TokenEndpoint(settings, clock)
-    return Vault(settings, store, open_cipher(settings), endpoint, clock, observe=observe)
-
-
 def renew_again_and_again(config: Path, times: int, answer: Connection) -> None:
     """Renew with one vault that lives on, as a worker's does; send what went wrong."""
     settings = load_settings(config)
     wrong = []
     with open_store(settings) as store:
-        vault = _vault(settings, store, unobserved)
+        vault = open_vault(settings, store)
         for _ in range(times):
             try:
                 vault.keep_alive(unused_for=timedelta(0))

@@ -134,7 +134,7 @@ def test_a_disk_that_takes_nothing_stops_before_the_token_is_spent(
 ) -> None:
     case.at, case.happens = step, lambda: case.lose(getattr(disk, what))
     # At once after the lock it is the hidden key file that is missed first.
-    with pytest.raises((StateError, ConfigurationError), match=r"secret file|run again"):
+    with pytest.raises((StateError, ConfigurationError), match=r"key file|run again"):
         case.renew()
     assert case.sent() == 0
     disk.empty() if what == "fill" else disk.show()

@@ -1,43 +1,126 @@
-"""SIGKILL between any two steps of a refresh, then a new start, on each kind of database."""
+"""SIGKILL of the program between any two steps of a refresh, on each kind of database."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
 from sync.auth.steps import Step
+from sync.errors import ExitCode
 from tests.faults import program
 from tests.faults.conftest import KILLED, Home
+from tests.zygote import Running
+
+OUTSIDE = [Step.LOCKED, Step.READ, Step.BEGUN, Step.STORED, Step.RELEASED]
 
 
-@pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.BEGUN, Step.STORED, Step.RELEASED])
+@pytest.mark.parametrize("step", OUTSIDE)
 def test_a_kill_outside_the_window_loses_nothing(home: Home, step: Step) -> None:
     before = home.row().generation
-    assert home.renew(kill_at=step) == KILLED
-    kind, token = home.start_again()
-    assert kind == "token"
-    assert home.works(token)
-    renewed = step in (Step.BEGUN, Step.STORED, Step.RELEASED)
-    assert home.row().generation == before + renewed
+    assert home.renew(program.die_at, step.name).wait() == KILLED
+    assert home.row().generation == before + (step in (Step.STORED, Step.RELEASED))
+    _goes_on_by_itself(home)
+    assert home.row().generation == before + 1
+
+
+def test_a_kill_after_the_rescue_loses_nothing(home: Home) -> None:
+    before = home.row().generation
+    assert home.renew(program.die_at, Step.RESCUED.name, True).wait() == KILLED
+    assert home.row().generation == before
+    assert home.vault().status().rescued_pair_waits
+    _goes_on_by_itself(home)
+    assert home.row().generation == before + 1
+    assert not home.vault().status().rescued_pair_waits
 
 
 def test_a_kill_between_answer_and_write_is_told_and_one_authorize_recovers(home: Home) -> None:
-    assert home.renew(kill_at=Step.ANSWERED) == KILLED
-    # The old access token goes on being used; that the refresh token is dead is known at once.
-    assert home.start_again()[0] == "token"
-    row = home.row()
-    assert row.lost_at is not None
-    assert "was lost" in str(row.lost_cause)
+    assert home.renew(program.die_at, Step.ANSWERED.name).wait() == KILLED
+    told = home.check()
+    assert told.wait() == ExitCode.AUTHORIZATION
+    assert "was lost" in told.output()
+    assert "Run contact-sync authorize" in told.output()
     home.authorize()
-    kind, token = home.start_again()
-    assert kind == "token"
-    assert home.works(token)
+    _goes_on_by_itself(home)
+
+
+def test_a_worker_settles_at_its_start_what_a_kill_left(home: Home) -> None:
+    before = home.row().generation
+    assert home.renew(program.die_at, Step.BEGUN.name).wait() == KILLED
+    assert home.row().refresh_begun_at is not None
+    with _worker(home) as worker:
+        while home.row().generation == before:
+            assert not worker.has_ended(within=0.02)
+    assert home.row().refresh_begun_at is None
+    assert home.works(home.vault().access_token())
+
+
+@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+def test_a_worker_adopts_at_its_start_what_was_rescued(home: Home) -> None:
+    before = home.row().generation
+    assert home.renew(program.die_at, Step.RESCUED.name, True).wait() == KILLED
+    with _worker(home) as worker:
+        while home.vault().status().rescued_pair_waits:
+            assert not worker.has_ended(within=0.02)
+    assert home.row().generation == before + 1
+    assert "rescued token pair adopted" in worker.output()
+
+
+@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+def test_a_worker_tells_at_its_start_that_the_authorization_is_lost(home: Home) -> None:
+    assert home.renew(program.die_at, Step.ANSWERED.name).wait() == KILLED
+    with _worker(home) as worker:
+        while home.row().lost_at is None:
+            assert not worker.has_ended(within=0.02)
+    (told,) = [line for line in worker.output().splitlines() if '"authorization lost"' in line]
+    assert "was lost" in told
 
 
 def test_a_dead_holder_of_the_lock_blocks_nobody(home: Home) -> None:
     ours, theirs = home.context.Pipe()
     holder = home.start(program.hold_the_lock, theirs)
+    theirs.close()
     assert ours.recv() == "held"
-    waiting = home.start(program.renew, None)
-    waiting.join(1)
-    assert waiting.exitcode is None
+    waiting = home.renew()
+    assert not waiting.has_ended(within=1)
     holder.kill()
-    waiting.join(5)
-    assert waiting.exitcode == 0
+    assert waiting.has_ended(within=5)
+    assert waiting.wait() == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("state_url", "with_the_row"),
+    [("postgresql", False), ("postgresql", True), ("mariadb", False)],
+    indirect=["state_url"],
+)
+def test_a_host_that_vanishes_with_the_lock_blocks_nobody_for_long(
+    home: Home, with_the_row: bool
+) -> None:
+    ours, theirs = home.context.Pipe()
+    holder = home.start(program.hold_the_lock_and_vanish, with_the_row, theirs)
+    theirs.close()
+    assert ours.recv() == "held"
+    try:
+        waiting = home.renew()
+        assert waiting.wait(within=timedelta(seconds=30)) == ExitCode.DONE
+    finally:
+        holder.kill()
+
+
+@contextmanager
+def _worker(home: Home) -> Iterator[Running]:
+    """The program as a worker, whose next sync is hours away; it stops in peace at the end."""
+    running = home.zygote.start("--config", str(home.config), folder=home.config.parent)
+    try:
+        yield running
+        running.kill(signal.SIGTERM)
+        assert running.wait() == ExitCode.DONE, running.output()
+    finally:
+        running.kill()
+
+
+def _goes_on_by_itself(home: Home) -> None:
+    """The next start has a pair that works."""
+    next_start = home.check()
+    assert next_start.wait() == ExitCode.DONE, next_start.output()

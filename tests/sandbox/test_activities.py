@@ -58,6 +58,14 @@ def test_an_activity_can_end_otherwise(client: Client, sandbox: Sandbox, end: An
     assert client.import_contacts({"email": "b@example.com"})["state"] == "completed"
 
 
+def test_an_activity_can_end_otherwise_for_one_contact(client: Client, sandbox: Sandbox) -> None:
+    sandbox.plan_activity(Plan("failed", count=None, holds="b@example.com"))
+    contacts = ({"email": "a@example.com"}, {"email": "b@example.com"})
+    assert client.import_contacts(*contacts)["state"] == "failed"
+    assert client.import_contacts(contacts[0])["state"] == "completed"
+    assert client.import_contacts(contacts[1])["state"] == "failed"
+
+
 def test_an_activity_can_be_partial_endless_or_vanish(client: Client, sandbox: Sandbox) -> None:
     sandbox.plan_activity(Plan("partial", share=0.5))
     sandbox.plan_activity(Plan("never"))

@@ -74,7 +74,7 @@ def test_the_pages_show_people_lists_activities_and_requests(
     assert "61 contacts" in first
     assert "&lt;b&gt;Ada" in first
     assert "Further" in first
-    assert "1 contacts found" in page(sandbox, "/?q=ADA@")
+    assert "1 contact found" in page(sandbox, "/?q=ADA@")
     person = page(sandbox, re.findall(r'href="/_sandbox(/person/[^"]+)"', first)[0])
     for text in ("cf:Colour", "Red", "other phone", "General Interest", "Recipient unsubscribes"):
         assert text in person
@@ -154,3 +154,23 @@ def test_accounts_and_the_quota_by_the_admin_endpoints(client: Client, sandbox: 
     assert "Two" in page(sandbox, "/?account=2")
     call(sandbox, "PUT", "/quota", {"used": 10_000})
     assert two.get("/contacts").status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/?start=x", "/?account=x", "/application?account=x", "/?q=%"])
+def test_a_page_survives_what_a_person_types_into_its_address(sandbox: Sandbox, path: str) -> None:
+    headers = {"Accept": "text/html"}
+    answer = requests.get(sandbox.admin_url + path, headers=headers, timeout=10)
+    assert answer.status_code == 200
+
+
+def test_lists_tags_and_segments_by_the_admin_endpoints(client: Client, sandbox: Sandbox) -> None:
+    call(sandbox, "POST", "/lists", {"name": "Customers"})
+    call(sandbox, "POST", "/tags", {"name": "Gold"})
+    person = {"action": "add_contact", "email": "a@example.com", "lists": ["Customers"]}
+    call(sandbox, "POST", "/people", person)
+    made = call(sandbox, "POST", "/segments", {"name": "Here", "lists": ["Customers"]}).json()
+    client.get("/contacts", segment_id=made["segment_id"])
+    assert len(client.get("/contacts", segment_id=made["segment_id"]).json()["contacts"]) == 1
+    wrong = {"name": "There", "tags": ["Silver"]}
+    assert call(sandbox, "POST", "/segments", wrong).status_code == 404
+    assert "Here" in page(sandbox, "/catalog")

@@ -307,6 +307,18 @@ def test_a_long_lived_refresh_token_is_reused(sandbox: Sandbox) -> None:
     assert refused(refresh(sandbox, first["refresh_token"])) == "invalid_grant"
 
 
+@pytest.mark.parametrize(("kind", "told"), [("omitted", None), ("empty", "")])
+def test_a_long_lived_refresh_token_need_not_be_told_again(
+    sandbox: Sandbox, kind: str, told: str | None
+) -> None:
+    chosen: Any = f"long-lived, {kind}"
+    sandbox.settings = replace(sandbox.settings, refresh_token_kind=chosen)
+    first = sandbox.issue_tokens()
+    for _ in range(2):
+        answer = refresh(sandbox, first["refresh_token"])
+        assert (answer.status_code, answer.json().get("refresh_token")) == (200, told)
+
+
 def test_a_rotating_refresh_token_dies_of_180_days_without_use(sandbox: Sandbox) -> None:
     tokens = sandbox.issue_tokens()
     sandbox.advance(timedelta(days=181))

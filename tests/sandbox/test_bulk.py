@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -141,6 +142,33 @@ def test_contacts_are_deleted_by_id_or_by_list(
     done = start(client, "contact_delete", {"list_ids": [client.first_list()]})
     assert done["status"]["list_count"] == 1
     assert sandbox.people.count() == 0
+
+
+def test_a_contact_has_at_most_fifty_tags(
+    client: Client, sandbox: Sandbox, ids: dict[str, str]
+) -> None:
+    tags = [sandbox.people.add_tag(f"T{n}").tag_id for n in range(51)]
+
+    def tag(names: list[str], wanted: list[str]) -> int:
+        body = {"source": {"contact_ids": [ids[name] for name in names]}, "tag_ids": wanted}
+        status = start(client, "contacts_taggings_add", body)["status"]
+        return int(status["items_completed_count"])
+
+    assert tag(["a"], tags[:50]) == 1
+    assert tag(["a", "b"], tags[:2]) == 2
+    assert tag(["a", "b"], tags[50:]) == 1
+    assert client.found("a@example.com", "taggings")["taggings"] == tags[:50]
+
+
+def test_a_deletion_keeps_the_day_of_an_earlier_one(
+    client: Client, sandbox: Sandbox, ids: dict[str, str]
+) -> None:
+    sandbox.people.user_delete("a@example.com")
+    day = client.found("a@example.com")["deleted_at"]
+    sandbox.advance(timedelta(days=2))
+    later = Client(sandbox)
+    start(later, "contact_delete", {"contact_ids": [ids["a"]]})
+    assert later.found("a@example.com")["deleted_at"] == day
 
 
 def test_lists_tags_and_fields_are_deleted(client: Client, sandbox: Sandbox) -> None:

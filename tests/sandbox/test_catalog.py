@@ -151,7 +151,19 @@ def test_a_choice_id_may_be_text(client: Client, sandbox: Sandbox) -> None:
     path = f"/contact_custom_fields/{field.custom_field_id}"
     assert client.get(path).json()["choices"][1]["choice_id"] == 2
     sandbox.settings = replace(sandbox.settings, choice_id_form="text")
-    assert client.get(path).json()["choices"][1]["choice_id"] == "000002"
+    choices = client.get(path).json()["choices"]
+    assert choices[1]["choice_id"] == "000002"
+    chosen = {"custom_field_id": field.custom_field_id, "choice_ids": ["000002"]}
+    body = {"first_name": "A", "create_source": "Account", "custom_fields": [chosen]}
+    assert client.post("/contacts", body).json()["custom_fields"] == [chosen]
+    client.import_contacts({"email": "a@example.com", "cf:One": "000001"})
+    assert sandbox.people.audience()["a@example.com"]["cf:One"] == "Red"
+    kept = [choices[1] | {"choice_label": "Navy"}]
+    changed = client.put(path, {"label": "One", "choices": kept}).json()["choices"]
+    assert [(one["choice_id"], one["choice_label"]) for one in changed] == [
+        ("000002", "Navy"),
+        ("000001", "Red"),
+    ]
 
 
 def test_tags(client: Client, sandbox: Sandbox) -> None:

@@ -42,6 +42,13 @@ def test_faults_by_pattern_and_by_share(client: Client, sandbox: Sandbox) -> Non
     assert 10 < hit < 50
 
 
+def test_a_fault_hits_the_requests_that_hold_a_text(client: Client, sandbox: Sandbox) -> None:
+    sandbox.add_fault(Fault("status", method="POST", status=400, holds="bad"))
+    names = ("good", "a bad one", "good too")
+    answers = [client.post("/contact_lists", {"name": name}).status_code for name in names]
+    assert answers == [201, 400, 201]
+
+
 @pytest.mark.parametrize("kind", ["drop", "reset"])
 @pytest.mark.parametrize(("after_work", "lists"), [(False, 1), (True, 2)])
 def test_connections_are_dropped_before_or_after_the_work(
@@ -123,3 +130,38 @@ def test_faults_can_be_set_from_another_process(sandbox: Sandbox, client: Client
     assert client.get("/contacts").status_code == 200
     refused = requests.post(address, json={"kind": "status", "colour": "red"}, timeout=10)
     assert refused.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        ("faults", {"kind": "fire"}),
+        ("faults", {"kind": "status", "status": 9000}),
+        ("faults", {"kind": "status", "share": 2}),
+        ("faults", {"kind": "status", "pattern": "hit"}),
+        ("plans", {"end": "well"}),
+        ("plans", {"end": "failed", "kind": "import"}),
+        ("plans", {"end": "failed", "share": -1}),
+        ("settings", {"expires_in": "1e300"}),
+        ("clock", {"advance": 1e300}),
+    ],
+)
+def test_what_could_never_play_is_refused(
+    client: Client, sandbox: Sandbox, place: str, wrong: dict[str, object]
+) -> None:
+    method = "POST" if place in ("faults", "plans") else "PUT"
+    answer = requests.request(method, f"{sandbox.admin_url}/{place}", json=wrong, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert client.get("/contacts").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, "invalid_request"), (429, "too_many_requests"), (500, "server_error")],
+)
+def test_the_token_endpoints_errors_have_their_own_names(
+    sandbox: Sandbox, status: int, error: str
+) -> None:
+    sandbox.add_fault(Fault("status", "/oauth2/*", status=status))
+    assert requests.post(sandbox.token_url, timeout=10).json()["error"] == error

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,28 @@ def test_a_wrong_setting_is_told_before_the_start(
         main(["--set", wrong])
     assert ended.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
+        main(["--port", str(taken.getsockname()[1])])
+    assert "Address already in use" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_sandboxs_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, text = tmp_path / "state.db", tmp_path / "notes.txt"
+    with closing(sqlite3.connect(state)) as connection:
+        connection.execute("CREATE TABLE contact (email TEXT)")
+    text.write_text("no database")
+    for file in (state, text):
+        before = file.read_bytes()
+        with pytest.raises(SystemExit):
+            main(["--port", "0", "--database", str(file)])
+        assert f"{file} can't be used" in capsys.readouterr().err
+        assert file.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == [text, state]
 
 
 def test_every_open_question_has_another_answer() -> None:

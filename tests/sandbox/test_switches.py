@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 import sync.sandbox
 from sync.sandbox import Sandbox, SandboxSettings
+from sync.sandbox.app import build_app
 from tests.sandbox.client import Client
 
 
@@ -121,7 +123,18 @@ def test_whether_refused_and_token_calls_use_up_the_quota(client: Client, sandbo
         assert used() == expected
 
 
+def test_the_readme_lists_every_endpoint(sandbox: Sandbox) -> None:
+    rules = [rule.rule for rule in build_app(sandbox.world).url_map.iter_rules()]
+    served = {re.sub("<.*?>", "{}", rule) for rule in rules if rule[:4] in ("/v3/", "/oau")}
+    listed = re.findall(r"`((?:/v3|/oauth2)/[^` ]+)`", readme().partition("### Authorisation")[0])
+    assert {re.sub("{.*?}", "{}", path) for path in listed} == served
+
+
 def test_the_readme_explains_every_setting() -> None:
-    text = (Path(str(sync.sandbox.__file__)).parent / "README.md").read_text(encoding="utf-8")
+    text = readme()
     missing = [field.name for field in fields(SandboxSettings) if f"`{field.name}" not in text]
     assert missing == []
+
+
+def readme() -> str:
+    return (Path(str(sync.sandbox.__file__)).parent / "README.md").read_text(encoding="utf-8")

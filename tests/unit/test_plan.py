@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync import plan
-from sync.errors import GuardStopped
+from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
 from sync.state.outbox import import_payload
 from sync.state.runs import Counts
@@ -100,7 +100,7 @@ def test_a_usual_day_passes(judge: Judge) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 1_000])
 def test_a_source_without_a_valid_contact_is_stopped(judge: Judge, rows: int) -> None:
-    with pytest.raises(GuardStopped, match="no valid contact") as stopped:
+    with pytest.raises(SourceEmpty, match="no valid contact") as stopped:
         judge(Counts(rows_read=rows, rejected=rows), limits=Guard(minimum_contacts=5_000))
     assert str(stopped.value).endswith(".")
 
@@ -121,6 +121,10 @@ def _faulty(part: int) -> Counts:
     return Counts(rows_read=500, rejected=5 * part + 9, opted_out=9, unchanged=491 - 5 * part)
 
 
+def _deleted(part: int) -> Counts:
+    return Counts(rows_read=100, unchanged=100, removed=part // 2, deleted=part - part // 2)
+
+
 def _replaced(part: int) -> Counts:
     return Counts(rows_read=100, new=part, unchanged=100 - part, gone=part)
 
@@ -132,6 +136,7 @@ def _replaced(part: int) -> Counts:
         (_changed(51), "max_changed_percent"),
         (_faulty(21), "max_rejected_percent"),
         (_replaced(21), "max_shrink_percent"),
+        (_deleted(21), "max_removed_percent"),
     ],
 )
 def test_a_plan_beyond_a_limit_is_stopped_and_says_which(
@@ -141,15 +146,29 @@ def test_a_plan_beyond_a_limit_is_stopped_and_says_which(
     with pytest.raises(GuardStopped) as stopped:
         judge(counts, known=100, last=last)
     text = str(stopped.value)
-    assert f"CONTACT_SYNC_GUARD__{option.upper()}=100" in text
+    assert f"guard.{option}" in text
     assert text.endswith(".")
+    assert not isinstance(stopped.value, SourceEmpty)
     judge(counts, known=100, last=last, limits=Guard(**{option: 100}))
     judge(counts, known=100, last=last, limits=Guard(minimum_contacts=501))
 
 
-@pytest.mark.parametrize("counts", [_shrunk(80), _changed(50), _faulty(20), _replaced(20)])
+@pytest.mark.parametrize(
+    "counts", [_shrunk(80), _changed(50), _faulty(20), _replaced(20), _deleted(20)]
+)
 def test_a_plan_at_a_limit_passes(judge: Judge, counts: Counts) -> None:
     judge(counts, known=100, last=Counts(rows_read=100, unchanged=100))
+
+
+@pytest.mark.parametrize(
+    ("counts", "option"), [(_changed(8), "max_changed"), (_deleted(8), "max_removed")]
+)
+def test_a_number_is_a_limit_however_many_contacts_there_are(
+    judge: Judge, counts: Counts, option: str
+) -> None:
+    with pytest.raises(GuardStopped, match=rf"8 contacts .*at most 7 .*\(guard\.{option}\)\.$"):
+        judge(counts, known=10, limits=Guard(**{option: 7}))
+    judge(counts, known=10, limits=Guard(**{option: 8}))
 
 
 def test_who_was_gone_already_does_not_count_again(judge: Judge) -> None:

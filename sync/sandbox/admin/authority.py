@@ -70,7 +70,7 @@ def authority_blueprint(world: World) -> Blueprint:
             here="application",
             applications=shown,
             accounts=accounts,
-            account=int(request.args.get("account", "1")),
+            account=request.args.get("account", 1, type=int),
             actions=ACTIONS,
             world=world,
         )
@@ -80,7 +80,7 @@ def authority_blueprint(world: World) -> Blueprint:
         """Of the first application and, where it matters, the account in the query."""
         if action not in ACTIONS:
             return jsonify({"error": f"an action is one of {', '.join(ACTIONS)}"}), 404
-        account = int(request.args.get("account", "1"))
+        account = request.args.get("account", 1, type=int)
         with world.lock:
             ACTIONS[action][1](world, registry.applications()[0], account)
         return redirect(url_for("authority.see", account=account), 303)

@@ -25,6 +25,7 @@ PEOPLE_ACTIONS = (
     "leave_list",
     "confirm",
     "bounce",
+    "engage",
     "user_unsubscribe",
     "user_delete",
     "user_restore",
@@ -41,6 +42,7 @@ def admin_blueprint(world: World) -> Blueprint:
     @pages.errorhandler(ValueError)
     @pages.errorhandler(LookupError)
     @pages.errorhandler(TypeError)
+    @pages.errorhandler(OverflowError)
     def refuse(error: Exception) -> ResponseReturnValue:
         status = 404 if isinstance(error, LookupError) else 400
         return jsonify({"error": str(error)}), status
@@ -166,6 +168,18 @@ def _people(world: World, route: Route) -> None:
     def add_list() -> Any:
         made = _simulation(world).add_list(str(_body()["name"]))
         return {"list_id": made.list_id, "name": made.name}
+
+    @route("/tags", "POST")
+    def add_tag() -> Any:
+        made = _simulation(world).add_tag(str(_body()["name"]))
+        return {"tag_id": made.tag_id, "name": made.name}
+
+    @route("/segments", "POST")
+    def add_segment() -> Any:
+        """{"name": ..., "lists": [names], "tags": [names], "status": [values of GET /contacts]}."""
+        body = _body()
+        given = {k: tuple(body[k]) for k in ("lists", "tags", "status") if k in body}
+        return {"segment_id": _simulation(world).add_segment(str(body["name"]), **given)}
 
     @route("/fields", "POST")
     def add_field() -> Any:

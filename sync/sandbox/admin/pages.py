@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from sync.sandbox import activities
 from sync.sandbox.api.contacts import show_people
-from sync.sandbox.audience.catalog import Lists
+from sync.sandbox.audience.catalog import Lists, Tags
 from sync.sandbox.audience.person import People, Person, contact_seq
 from sync.sandbox.audience.resource import SUB_RESOURCES
 from sync.sandbox.oauth.applications import Registry
@@ -52,7 +52,7 @@ def pages_blueprint(world: World) -> Blueprint:
     registry = Registry(world.database)
 
     def account() -> int:
-        return int(request.args.get("account", "1"))
+        return request.args.get("account", 1, type=int)
 
     def show(template: str, **values: Any) -> str:
         return render_template(
@@ -72,9 +72,9 @@ def pages_blueprint(world: World) -> Blueprint:
     @pages.get("/")
     def people() -> ResponseReturnValue:
         wanted = request.args.get("q", "").strip().lower()
-        start = max(0, int(request.args.get("start", "0")))
+        start = max(0, request.args.get("start", 0, type=int))
         with world.lock:
-            found, total = _search(world, account(), wanted, start)
+            found, total, deleted = _search(world, account(), wanted, start)
             shown = show_people(world, account(), found, ("list_memberships",))
             names = {one.list_id: one.name for one in Lists(world.database).all(account())}
         following = start + PEOPLE_ON_A_PAGE
@@ -83,6 +83,7 @@ def pages_blueprint(world: World) -> Blueprint:
             people=shown,
             names=names,
             total=total,
+            deleted=deleted,
             q=wanted,
             start=start,
             following=following if following < total else None,
@@ -99,7 +100,10 @@ def pages_blueprint(world: World) -> Blueprint:
             shown = show_people(world, account(), [found], SUB_RESOURCES)[0]
             lists = {one.list_id: one.name for one in simulation.lists()}
             fields = {field.custom_field_id: field for field in simulation.fields()}
-        return show("person.html", person=shown, lists=lists, fields=fields, actions=ACTIONS)
+            tags = [tag.name for tag in simulation.tags() if tag.tag_id in shown["taggings"]]
+        return show(
+            "person.html", person=shown, lists=lists, fields=fields, tags=tags, actions=ACTIONS
+        )
 
     @pages.post("/person/<contact_id>/<action>")
     def act(contact_id: str, action: str) -> ResponseReturnValue:
@@ -123,6 +127,8 @@ def pages_blueprint(world: World) -> Blueprint:
                 counts=counts,
                 fields=simulation.fields(),
                 tags=simulation.tags(),
+                tagged=Tags(world.database).counts(account()),
+                segments=simulation.segments(),
             )
 
     @pages.get("/activity")
@@ -156,14 +162,16 @@ def pages_blueprint(world: World) -> Blueprint:
     return pages
 
 
-def _search(world: World, account: int, wanted: str, start: int) -> tuple[list[Person], int]:
-    """One page of contacts, deleted ones too, whose address contains a text."""
+def _search(world: World, account: int, wanted: str, start: int) -> tuple[list[Person], int, int]:
+    """One page of contacts whose address contains a text; how many there are, and are deleted."""
     where = "account = ? AND (? = '' OR instr(email_key, ?) > 0)"
     values = (account, wanted, wanted)
     total = world.database.value(f"SELECT count(*) FROM contact WHERE {where}", values)  # noqa: S608
     sql = f"SELECT seq FROM contact WHERE {where} ORDER BY seq LIMIT ? OFFSET ?"  # noqa: S608
     rows = world.database.all(sql, (*values, PEOPLE_ON_A_PAGE, start))
-    return People(world.database).many(account, [row[0] for row in rows]), int(total)
+    sql = f"SELECT count(*) FROM contact WHERE deleted_at IS NOT NULL AND {where}"  # noqa: S608
+    deleted = world.database.value(sql, values)
+    return People(world.database).many(account, [row[0] for row in rows]), int(total), int(deleted)
 
 
 def _moment(seconds: float) -> str:

@@ -20,14 +20,20 @@ from sync.sandbox.api.problems import invalid, not_found
 from sync.sandbox.audience.catalog import Lists, Tags
 from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.person import contact_seq
+from sync.sandbox.audience.rules import ENGAGEMENT_LEVELS, STATUSES
+from sync.sandbox.audience.search import to_cursor
+from sync.sandbox.audience.segments import Segments
 from sync.sandbox.world import World
 
 WRITE = "contacts:write"
 CONTACTS_MAX, LISTS_MAX, TAGS_MAX = 500, 50, 50
 LISTS_DELETED_MAX, TAGS_DELETED_MAX, FIELDS_DELETED_MAX = 100, 500, 100
-SOURCES_OF_LISTS = ("contact_ids", "list_ids", "tag_ids", "all_active_contacts")
-SOURCES_OF_TAGS = (*SOURCES_OF_LISTS, "new_subscriber")
-NOT_KEPT_HERE = ("segment_id", "engagement_level")
+EXCLUDED_FROM_EXPORT_MAX = 50
+SOURCES = ("contact_ids", "list_ids", "tag_ids", "all_active_contacts")
+SOURCES_TO_REMOVE = (*SOURCES, "engagement_level")
+SOURCES_TO_ADD = (*SOURCES_TO_REMOVE, "segment_id")
+SOURCES_OF_TAGS = (*SOURCES, "new_subscriber")
+SOURCES_OF_EXPORT = ("contact_ids", "list_ids", "tag_ids", "segment_id", "new_subscriber")
 
 
 def bulk_blueprint(world: World) -> Blueprint:
@@ -39,8 +45,12 @@ def bulk_blueprint(world: World) -> Blueprint:
         def start(caller: Caller) -> Answer:
             return _start(world, caller, kind, read(caller, read_object()))
 
-    def memberships(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
-        source = reader.source(caller, body, SOURCES_OF_LISTS)
+    def adding(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
+        source = reader.source(caller, body, SOURCES_TO_ADD)
+        return source | {"lists": reader.lists(caller, body, LISTS_MAX)}
+
+    def removing(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
+        source = reader.source(caller, body, SOURCES_TO_REMOVE)
         return source | {"lists": reader.lists(caller, body, LISTS_MAX)}
 
     def taggings(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
@@ -50,17 +60,12 @@ def bulk_blueprint(world: World) -> Blueprint:
     def deletion(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
         return reader.source(caller, {"source": body}, ("contact_ids", "list_ids"))
 
-    def export(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
-        given = {key: value for key, value in body.items() if key in SOURCES_OF_TAGS}
-        chosen = given or {"all_active_contacts": True}
-        return reader.source(caller, {"source": chosen}, SOURCES_OF_TAGS)
-
-    activity("add_list_memberships", memberships)
-    activity("remove_list_memberships", memberships)
+    activity("add_list_memberships", adding)
+    activity("remove_list_memberships", removing)
     activity("contacts_taggings_add", taggings)
     activity("contacts_taggings_remove", taggings)
     activity("contact_delete", deletion)
-    activity("contact_exports", export)
+    activity("contact_exports", reader.export)
     activity("list_delete", lambda c, b: reader.lists(c, b, LISTS_DELETED_MAX))
     activity("contacts_tags_delete", lambda c, b: reader.tags(c, b, TAGS_DELETED_MAX))
     activity("custom_fields_delete", lambda c, b: reader.fields(c, b, FIELDS_DELETED_MAX))
@@ -91,6 +96,7 @@ class _Reader:
         self._lists = Lists(world.database)
         self._tags = Tags(world.database)
         self._fields = Fields(world.database)
+        self._segments = Segments(world.database)
 
     def source(
         self, caller: Caller, body: dict[str, Any], allowed: tuple[str, ...]
@@ -99,23 +105,58 @@ class _Reader:
         source = body.get("source")
         if not isinstance(source, dict):
             raise invalid("source must be an object")
-        given = [name for name, value in source.items() if value not in (None, [], False)]
-        if any(name in NOT_KEPT_HERE for name in given):
-            raise invalid(f"{given[0]}: segments and engagement are not kept in this sandbox")
+        given = _given(source)
         if len(given) != 1 or given[0] not in allowed:
             raise invalid(f"the source must be one of {', '.join(allowed)}")
-        name = given[0]
-        found: dict[str, Any]
+        found = self._members(caller, source, given[0])
+        return {"source": found | {"exclude": self._excluded(body, CONTACTS_MAX)}}
+
+    def export(self, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
+        """An export's filters; few go together, and without any all contacts are exported.
+
+        A status goes with contacts or lists, new subscribers with lists.
+        """
+        fields = body.get("fields") or []
+        if not isinstance(fields, list) or not all(isinstance(one, str) for one in fields):
+            raise invalid("fields must be an array of strings")
+        given = [name for name in _given(body) if name in SOURCES_OF_EXPORT]
+        if len(given) > 1 and set(given) != {"list_ids", "new_subscriber"}:
+            raise invalid(f"{given[0]} does not go with {given[1]}")
+        found: dict[str, Any] = {}
+        for name in given:
+            found |= self._members(caller, body, name)
+        if status := body.get("status"):
+            if status not in STATUSES or not set(given) <= {"contact_ids", "list_ids"}:
+                raise invalid("status does not have a valid value, or does not go with the rest")
+            found["status"] = [status]
+        excluded = self._excluded(body, EXCLUDED_FROM_EXPORT_MAX)
+        return {"source": found | {"exclude": excluded}, "fields": fields}
+
+    def _members(self, caller: Caller, source: dict[str, Any], name: str) -> dict[str, Any]:
+        """What one property of a source names, as a member of `Source`."""
         if name == "contact_ids":
             ids = check_ids(name, source[name], CONTACTS_MAX)
-            found = {"contacts": [contact_seq(one) for one in ids]}
-        elif name == "list_ids":
-            found = {"lists": self.lists(caller, source, LISTS_MAX)}
-        elif name == "tag_ids":
-            found = {"tags": self.tags(caller, source, TAGS_MAX)}
-        else:
-            found = {"all_active" if name == "all_active_contacts" else name: True}
-        return {"source": found | {"exclude": self._excluded(body.get("exclude"))}}
+            return {"contacts": [contact_seq(one) for one in ids]}
+        if name == "list_ids":
+            return {"lists": self.lists(caller, source, LISTS_MAX)}
+        if name == "tag_ids":
+            return {"tags": self.tags(caller, source, TAGS_MAX)}
+        if name == "segment_id":
+            return {"segment": self._segment(caller, source[name])}
+        if name == "engagement_level":
+            if source[name] not in ENGAGEMENT_LEVELS:
+                raise invalid("engagement_level does not have a valid value")
+            return {"engagement": source[name]}
+        return {"all_active" if name == "all_active_contacts" else name: True}
+
+    def _segment(self, caller: Caller, segment_id: object) -> str:
+        # JSON's true is an integer to Python.
+        is_number = isinstance(segment_id, int) and not isinstance(segment_id, bool)
+        number = int(str(segment_id)) if is_number else 0
+        found = self._segments.get(caller.account.number, number)
+        if found is None:
+            raise invalid(f"segment_id: segment {segment_id} does not exist")
+        return to_cursor(found.search)
 
     def lists(self, caller: Caller, body: dict[str, Any], most: int) -> list[int]:
         ids = check_ids("list_ids", body.get("list_ids"), most)
@@ -138,10 +179,15 @@ class _Reader:
             raise invalid("custom_field_ids: a custom field does not exist")
         return [field.seq for field in found if field is not None]
 
-    def _excluded(self, exclude: Any) -> list[int]:
+    def _excluded(self, body: dict[str, Any], most: int) -> list[int]:
+        exclude = body.get("exclude")
         if not exclude:
             return []
         if not isinstance(exclude, dict):
             raise invalid("exclude must be an object")
-        ids = check_ids("contact_ids", exclude.get("contact_ids", []), CONTACTS_MAX, least=0)
+        ids = check_ids("contact_ids", exclude.get("contact_ids", []), most, least=0)
         return [contact_seq(one) for one in ids]
+
+
+def _given(source: dict[str, Any]) -> list[str]:
+    return [name for name, value in source.items() if value not in (None, [], False)]

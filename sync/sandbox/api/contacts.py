@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from flask import Blueprint, request
@@ -17,20 +18,12 @@ from sync.sandbox.audience.edit_body import BodyReader, RefusedError
 from sync.sandbox.audience.fields import Fields
 from sync.sandbox.audience.person import People, Person, contact_seq, email_key
 from sync.sandbox.audience.resource import SUB_RESOURCES, Renderer
-from sync.sandbox.audience.rules import SOURCES
+from sync.sandbox.audience.rules import SOURCES, STATUSES
 from sync.sandbox.audience.search import ACTIVE, Search, count, from_cursor, run_search, to_cursor
+from sync.sandbox.audience.segments import Segment, Segments
 from sync.sandbox.world import World
 
 READ, WRITE = "contacts:read", "contacts:write"
-STATUSES = (
-    "all",
-    "active",
-    "deleted",
-    "not_set",
-    "pending_confirmation",
-    "temp_hold",
-    "unsubscribed",
-)
 SMS_STATUSES = ("all", "explicit", "unsubscribed", "pending_confirmation", "not_set")
 LISTS_IN_SEARCH = 25
 TAGS_IN_SEARCH = 50
@@ -46,7 +39,12 @@ def contacts_blueprint(world: World) -> Blueprint:
     @endpoint(pages, world, "/contacts", "GET", privilege=READ, looks=True)
     def collection(caller: Caller) -> Answer:
         account = caller.account.number
-        search = _read_search(world, lists, account)
+        segment = _asked_segment(world, account)
+        if segment is not None and not segment.evaluated:
+            Segments(world.database).note_evaluated(segment)
+            if world.settings.segment_accepted_first:
+                return {"contacts": [], "_links": links(None), "status": "in_progress"}, 202
+        search = _read_search(world, lists, account, segment)
         page, following = run_search(world.database, lists, account, search)
         answer: dict[str, Any] = {"contacts": show_people(world, account, page, search.include)}
         if search.include_count:
@@ -75,7 +73,18 @@ def contacts_blueprint(world: World) -> Blueprint:
         person = _checked(lambda: _editor(world, account).create(edit, source))
         return show_people(world, account, [person], SUB_RESOURCES)[0], 201
 
-    @endpoint(pages, world, "/contacts/<contact_id>", "PUT", privilege=WRITE, looks=True)
+    def by_id(caller: Caller, contact_id: str) -> Hashable:
+        return caller.account.number, contact_seq(parameters.path_id("contact_id", contact_id))
+
+    def by_address(caller: Caller) -> Hashable:
+        body, account = read_object(), caller.account.number
+        address = str(body.get("email_address"))
+        known = people.by_email(account, address, world.settings)
+        return account, email_key(address, world.settings) if known is None else known.seq
+
+    @endpoint(
+        pages, world, "/contacts/<contact_id>", "PUT", privilege=WRITE, looks=True, changes=by_id
+    )
     def change(caller: Caller, contact_id: str) -> Answer:
         person, body = _find(people, caller, contact_id), read_object()
         source = _source(body, "update_source")
@@ -92,7 +101,15 @@ def contacts_blueprint(world: World) -> Blueprint:
         _editor(world, caller.account.number).delete(person)
         return None, 204
 
-    @endpoint(pages, world, "/contacts/sign_up_form", "POST", privilege=WRITE, looks=True)
+    @endpoint(
+        pages,
+        world,
+        "/contacts/sign_up_form",
+        "POST",
+        privilege=WRITE,
+        looks=True,
+        changes=by_address,
+    )
     def sign_up(caller: Caller) -> Answer:
         body, account = read_object(), caller.account.number
         edit = _checked(lambda: _reader(world, account).sign_up(body))
@@ -133,20 +150,34 @@ def show_people(
     return [renderer.show(p, tags.of(p.seq) if tagged else []) for p in people]
 
 
-def _read_search(world: World, lists: Lists, account: int) -> Search:
+def _asked_segment(world: World, account: int) -> Segment | None:
+    """The segment that is searched by, which goes with nothing but a limit."""
+    text = request.args.get("segment_id")
+    if text is None:
+        return None
+    if not text.isdecimal() or request.args.keys() - {"segment_id", "limit"}:
+        raise invalid("segment_id does not have a valid value, or goes with more than a limit")
+    segment = Segments(world.database).get(account, int(text))
+    if segment is None:
+        raise not_found()
+    return segment
+
+
+def _read_search(world: World, lists: Lists, account: int, segment: Segment | None) -> Search:
     if (cursor := request.args.get("cursor")) is not None:
         try:
             return from_cursor(cursor)
         except ValueError as error:
             raise invalid(str(error)) from None
-    if "segment_id" in request.args:
-        raise invalid("segments are not kept in this sandbox")
+    shifting = world.settings.paging == "by count"
+    if segment is not None:
+        return replace(segment.search, limit=parameters.limit(500), shifting=shifting)
     email = request.args.get("email")
     list_ids = parameters.ids("lists", LISTS_IN_SEARCH)
     tag_ids = parameters.ids("tags", TAGS_IN_SEARCH)
     tags = Tags(world.database)
     return Search(
-        shifting=world.settings.paging == "by count",
+        shifting=shifting,
         status=parameters.many_of("status", STATUSES),
         email_key=None if email is None else email_key(email, world.settings),
         lists=None if list_ids is None else tuple(lists.numbers(account, list_ids)[0]),

@@ -11,7 +11,14 @@ from sync.sandbox.api import parameters
 from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
 from sync.sandbox.api.paging import links, page_of, restore_query
 from sync.sandbox.api.problems import conflict, invalid, not_found
-from sync.sandbox.audience.fields import TYPES, CustomField, Fields, name_of
+from sync.sandbox.audience.fields import (
+    TYPES,
+    CustomField,
+    Fields,
+    choice_id,
+    choice_number,
+    name_of,
+)
 from sync.sandbox.clock import iso
 from sync.sandbox.world import World
 
@@ -138,7 +145,7 @@ def _choices(
         label = choice.get("choice_label") if isinstance(choice, dict) else None
         if not isinstance(label, str) or not 1 <= len(label) <= CHOICE_LABEL_MAX:
             raise invalid(f"choice_label must have 1 to {CHOICE_LABEL_MAX} characters")
-        number = choice.get("choice_id")
+        number = choice_number(choice.get("choice_id"))
         if number is None or number not in known:
             number, following = following, following + 1
         created = known.get(number, {}).get("created_at", now)
@@ -171,10 +178,9 @@ def _show(field: CustomField, choice_id_form: str) -> dict[str, Any]:
             {
                 "custom_field_id": field.custom_field_id,
                 **choice,
-                # An integer in the contract's schema, a text such as 9A63BC in its example.
                 "choice_id": choice["choice_id"]
                 if choice_id_form == "integer"
-                else f"{choice['choice_id']:06X}",
+                else choice_id(choice["choice_id"], choice_id_form),
             }
             for choice in field.choices
         ]

@@ -6,7 +6,7 @@ user's privilege. Anonymous calls are refused with 401, or 403 as one source has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from flask import Blueprint, Response, g, request
 
 from sync.sandbox import activities
 from sync.sandbox.api.problems import HTML_PAGE, ApiError, envelope, invalid
+from sync.sandbox.in_flight import ClashError
 from sync.sandbox.limits import Verdict
 from sync.sandbox.oauth.applications import Account, Registry
 from sync.sandbox.world import World
@@ -45,11 +46,13 @@ def endpoint(
     privilege: str | None,
     scope: str | None = "contact_data",
     looks: bool = False,
+    changes: Callable[..., Hashable] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register a handler of one method; it is called as `handler(caller, **path_values)`.
 
     `looks` says that it reads or changes contacts, which must then all be there (see
-    `fast_import`).
+    `fast_import`). `changes` is called like the handler and tells which contact the request
+    changes: while it is under way, another such request is answered 409.
     """
 
     def register(handler: Handler) -> Handler:
@@ -57,8 +60,22 @@ def endpoint(
             with world.lock:
                 caller = admit(world)
                 _check_rights(caller, scope, privilege)
+                if changes is None:
+                    return work(caller, **values)
                 activities.settle(world, looks=looks)
-                return respond(handler(caller, **values))
+                contact = changes(caller, **values)
+            try:
+                with world.in_flight.alone(contact):
+                    if world.over.wait(world.settings.contact_change_time.total_seconds()):
+                        raise RuntimeError("the sandbox stopped")
+                    with world.lock:
+                        return work(caller, **values)
+            except ClashError:
+                raise ApiError(409, "Another request is changing this contact.") from None
+
+        def work(caller: Caller, **values: Any) -> Response:
+            activities.settle(world, looks=looks)
+            return respond(handler(caller, **values))
 
         blueprint.add_url_rule(rule, f"{method} {rule}", call, methods=[method])
         return handler

@@ -32,6 +32,13 @@ DEFAULTS: dict[int, tuple[str, str]] = {
     503: ("service_unavailable", "Our internal service is temporarily unavailable."),
     504: ("gateway_timeout", "Gateway Timeout"),
 }
+OAUTH_ERRORS = {
+    400: "invalid_request",
+    401: "invalid_client",
+    429: "too_many_requests",
+    503: "temporarily_unavailable",
+}
+"""What the token endpoint calls them (RFC 6749, 4.1.2.1 and 5.2); others are `server_error`."""
 OBJECT_STATUSES = frozenset({401, 403, 429, 502, 503, 504})
 """What the gateway answers before the service itself is reached."""
 

@@ -68,16 +68,17 @@ class CustomField:
 
     def choose_ids(self, ids: list[str]) -> list[int] | None:
         """Choices by their ids; None if one does not exist or there are too many."""
-        living = {str(c["choice_id"]): c["choice_id"] for c in self._living()}
-        if any(str(one) not in living for one in ids):
+        numbers = [choice_number(one) for one in ids]
+        living = {choice["choice_id"] for choice in self._living()}
+        if not living.issuperset(numbers) or (self.type == "single_select" and len(ids) > 1):
             return None
-        if self.type == "single_select" and len(ids) > 1:
-            return None
-        return [living[str(one)] for one in ids]
+        return [number for number in numbers if number is not None]
 
-    def label_of(self, choice: int) -> str:
+    def label_of(self, written: str) -> str:
+        """The label of a choice, by its id in either form."""
+        number = choice_number(written)
         return next(
-            (str(c["choice_label"]) for c in self.choices if c["choice_id"] == choice), str(choice)
+            (str(c["choice_label"]) for c in self.choices if c["choice_id"] == number), written
         )
 
     def _living(self) -> list[dict[str, Any]]:
@@ -87,6 +88,7 @@ class CustomField:
         by_name: dict[str, int] = {}
         for choice in self._living():
             by_name[str(choice["choice_id"])] = choice["choice_id"]
+            by_name[choice_id(choice["choice_id"], "text").lower()] = choice["choice_id"]
         for choice in self._living():
             by_name[str(choice["choice_label"]).lower()] = choice["choice_id"]
         if text.strip().lower() in by_name:
@@ -111,6 +113,22 @@ class CustomField:
         places = len(match[1] or "")
         allowed = 0 if self.metadata.get("integer") else int(self.metadata.get("decimal_places", 4))
         return places <= allowed
+
+
+def choice_id(number: int, form: str) -> str:
+    """A choice's id as the API writes it.
+
+    The contract's schema has an integer, its example a text such as 9A63BC.
+    """
+    return str(number) if form == "integer" else f"{number:06X}"
+
+
+def choice_number(text: object) -> int | None:
+    """The number of a choice, by its id in either form; None for what is none."""
+    written = str(text)
+    if re.fullmatch(r"[0-9A-Fa-f]{6}", written):
+        return int(written, 16)
+    return int(written) if written.isdecimal() else None
 
 
 class Fields:

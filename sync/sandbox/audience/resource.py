@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sync.sandbox.audience.fields import CustomField
+from sync.sandbox.audience.fields import CustomField, choice_id
 from sync.sandbox.audience.list_sets import ListSets
 from sync.sandbox.audience.person import Person
 from sync.sandbox.clock import iso
@@ -106,7 +106,7 @@ class Renderer:
             item: dict[str, Any] = {"custom_field_id": field.custom_field_id}
             if isinstance(value, list):
                 # A select shows its choices by id; `value` is optional (the vendor's PHP client).
-                item["choice_ids"] = [str(choice) for choice in value]
+                item["choice_ids"] = [choice_id(choice, self.choice_id_form) for choice in value]
             else:
                 item["value"] = value
             shown.append(item)

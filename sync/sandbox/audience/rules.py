@@ -45,6 +45,18 @@ PERMISSIONS = (
     "temp_hold",
     "unsubscribed",
 )
+STATUSES = (
+    "all",
+    "active",
+    "deleted",
+    "not_set",
+    "pending_confirmation",
+    "temp_hold",
+    "unsubscribed",
+)
+"""What GET /contacts can filter by; explicit and implicit are none of them."""
+ENGAGEMENT_LEVELS = ("high", "medium", "low")
+"""The contract names only `high`."""
 
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

@@ -81,6 +81,13 @@ def count(database: Database, lists: Lists, account: int, search: Search) -> int
     return int(database.value(f"SELECT count(*) FROM contact WHERE {where}", values))  # noqa: S608
 
 
+def numbers(database: Database, lists: Lists, account: int, search: Search) -> list[int]:
+    """The numbers of all contacts that are found."""
+    where, values = _conditions(lists, account, search)
+    sql = f"SELECT seq FROM contact WHERE {where} ORDER BY seq"  # noqa: S608
+    return [row[0] for row in database.all(sql, values)]
+
+
 def to_cursor(search: Search) -> str:
     packed = {key: value for key, value in asdict(search).items() if value not in (None, (), False)}
     return base64.urlsafe_b64encode(orjson.dumps(packed)).rstrip(b"=").decode()
@@ -106,7 +113,7 @@ def _conditions(lists: Lists, account: int, search: Search) -> tuple[str, tuple[
     plain = search.order != "seq" or search.email_key is not None
     parts, values = ["account = ?" if plain else "+account = ?"], [account]
     extra: list[Any] = []
-    parts.append(_status(search.status, account))
+    parts.append(status_condition(search.status, account))
     if search.email_key is not None:
         parts.append("email_key = ?")
         extra.append(search.email_key)
@@ -134,8 +141,11 @@ def _conditions(lists: Lists, account: int, search: Search) -> tuple[str, tuple[
     return " AND ".join(parts), (*values, *extra)
 
 
-def _status(wanted: tuple[str, ...], account: int) -> str:
-    """Without a status everybody but the deleted is found."""
+def status_condition(wanted: tuple[str, ...], account: int) -> str:
+    """SQL that is true for these of a contact's states, the values of GET /contacts' `status`.
+
+    Without a status everybody but the deleted is found.
+    """
     if not wanted:
         return "deleted_at IS NULL"
     if "all" in wanted:

@@ -12,13 +12,11 @@ import secrets
 import sqlite3
 import uuid
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from sync.sandbox.database import Database
 from sync.sandbox.settings import SandboxSettings
-
-RefreshKind = Literal["rotating", "long-lived"]
 
 PRIVILEGES = {
     1: "account:read",
@@ -50,7 +48,8 @@ class Application:
     client_secret: str
     name: str
     redirect_uris: tuple[str, ...]
-    refresh_kind: RefreshKind
+    refresh_kind: str
+    """The setting `refresh_token_kind`."""
     active: bool
 
     def accepts_redirect(self, address: str, *, any_loopback: bool) -> bool:

@@ -133,10 +133,11 @@ class Grants:
             return self._within_grace(application, settings, row, now)
         if settings.new_pair_kills_access_token:
             self._revoke_access(row["consent"])
-        if application.refresh_kind == "long-lived":
+        if application.refresh_kind.startswith("long-lived"):
             sql = "UPDATE refresh_token SET used_at = ? WHERE token = ?"
             self.database.run(sql, (now, token))
-            return self._issue(application, settings, row, refresh_token=token)
+            answer = self._issue(application, settings, row, refresh_token=token)
+            return _without_token(answer, application.refresh_kind)
         sql = "UPDATE refresh_token SET replaced_at = ? WHERE consent = ? AND replaced_at IS NULL"
         self.database.run(sql, (now, row["consent"]))
         return self._issue(application, settings, row, refresh_token=None)
@@ -229,6 +230,15 @@ class Grants:
     def _revoke_consent(self, consent: str) -> None:
         self._revoke_access(consent)
         self.database.run("UPDATE refresh_token SET revoked = 1 WHERE consent = ?", (consent,))
+
+
+def _without_token(answer: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The answer to a refresh by a long-lived token, which need not say that token again."""
+    if kind == "long-lived, omitted":
+        del answer["refresh_token"]
+    elif kind == "long-lived, empty":
+        answer["refresh_token"] = ""
+    return answer
 
 
 def _check_verifier(challenge: str | None, verifier: str | None, *, with_secret: bool) -> None:

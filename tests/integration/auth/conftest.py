@@ -40,9 +40,11 @@ def consent(settings: Settings, sandbox: Sandbox, clock: FakeClock) -> Consent:
 
 
 @pytest.fixture
-def vault(settings: Settings, store: Store, clock: FakeClock, consent: Consent) -> Vault:
+def vault(
+    settings: Settings, store: Store, clock: FakeClock, consent: Consent, sandbox: Sandbox
+) -> Vault:
     opened = open_vault(settings, store, create_key=True, clock=clock)
-    opened.keep(consent(), encoded_account_id="a07e1hik9xn")
+    opened.keep(consent(), encoded_account_id=sandbox.account.encoded_account_id)
     return opened
 
 
@@ -61,4 +63,5 @@ def visit(settings: Settings, sandbox: Sandbox, clock: Clock = utc_now) -> Token
 
 def authorize(vault: Vault, settings: Settings, sandbox: Sandbox) -> None:
     """A visit, and its pair kept."""
-    vault.keep(visit(settings, sandbox), encoded_account_id="a07e1hik9xn")
+    account = sandbox.account.encoded_account_id
+    vault.keep(visit(settings, sandbox), encoded_account_id=account)

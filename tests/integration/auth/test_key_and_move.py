@@ -20,6 +20,14 @@ from tests.fake_clock import FakeClock
 from tests.integration.auth.conftest import Calls, authorize, visit
 
 
+def exported(settings: Settings, store: Store, file: Path) -> str:
+    """Export the pair; return its transfer key."""
+    keys: list[str] = []
+    export_pair(settings, store, file, keys.append)
+    (key,) = keys
+    return key
+
+
 def test_the_tokens_are_under_the_new_key_alone(
     vault: Vault, settings: Settings, store: Store
 ) -> None:
@@ -91,6 +99,21 @@ def test_a_lost_key_is_said_and_authorize_recovers(
     assert open_vault(settings, store).access_token()
 
 
+def test_a_rescued_pair_of_a_lost_key_ends_with_the_next_consent(
+    vault: Vault, settings: Settings, store: Store, sandbox: Sandbox
+) -> None:
+    vault._rescue.prepare()
+    vault._rescue.write(vault._custody.pair().row)
+    settings.vault_key_file.unlink()
+    again = open_vault(settings, store, create_key=True)
+    with pytest.raises(ConfigurationError, match="doesn't fit"):
+        again.access_token()
+    assert again.status().rescued_pair_waits
+    authorize(again, settings, sandbox)
+    assert not again.status().rescued_pair_waits
+    assert again.access_token()
+
+
 def test_a_moved_pair_works_there_and_not_here(
     vault: Vault,
     settings: Settings,
@@ -103,7 +126,7 @@ def test_a_moved_pair_works_there_and_not_here(
     token = vault.access_token()
     before = len(calls())
     file = tmp_path / "moving"
-    key = export_pair(settings, store, file)
+    key = exported(settings, store, file)
     assert file.stat().st_mode & 0o777 == 0o600
     with pytest.raises(AuthorizationNeeded):
         vault.access_token()
@@ -115,7 +138,7 @@ def test_a_moved_pair_works_there_and_not_here(
         assert not file.exists()
         moved = open_vault(there, new_store)
         assert moved.access_token() == token
-        assert moved.status().encoded_account_id == "a07e1hik9xn"
+        assert moved.status().encoded_account_id == sandbox.account.encoded_account_id
         assert moved.keep_alive(unused_for=timedelta(0))
     assert len(calls()) == before + 1
 
@@ -126,16 +149,31 @@ def test_a_file_that_can_not_be_made_leaves_the_pair(
     file = tmp_path / "moving"
     file.write_text("somebody's")
     with pytest.raises(StateError, match="stays here"):
-        export_pair(settings, store, file)
+        exported(settings, store, file)
     assert file.read_text() == "somebody's"
+    with pytest.raises(StateError, match="in a folder that does"):
+        exported(settings, store, tmp_path / "unmounted" / "moving")
+    assert not (tmp_path / "unmounted").exists()
     assert vault.access_token()
+
+
+def test_a_pair_whose_key_nobody_has_seen_stays(
+    vault: Vault, settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    def nobody(_: str) -> None:
+        raise StateError("nobody could read it")
+
+    with pytest.raises(StateError, match="nobody"):
+        export_pair(settings, store, tmp_path / "moving", nobody)
+    assert vault.access_token()
+    assert not (tmp_path / "moving").exists()
 
 
 def test_a_pair_of_another_account_or_application_is_not_taken_in(
     vault: Vault, settings: Settings, store: Store, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     file = tmp_path / "moving"
-    key = export_pair(settings, store, file)
+    key = exported(settings, store, file)
     oauth = settings.oauth.model_copy(update={"client_id": "another"})
     with pytest.raises(ConfigurationError, match="another application"):
         import_pair(settings.model_copy(update={"oauth": oauth}), store, file, key)
@@ -144,7 +182,7 @@ def test_a_pair_of_another_account_or_application_is_not_taken_in(
     elsewhere = settings.model_copy(update={"account": other})
     import_pair(elsewhere, store, file, key)
     file.unlink(missing_ok=True)
-    key = export_pair(elsewhere, store, file)
+    key = exported(elsewhere, store, file)
     vault.forget()
     vault.keep(visit(settings, sandbox), encoded_account_id="another", another_account=True)
     with pytest.raises(AnotherAccount):

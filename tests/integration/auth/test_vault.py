@@ -6,7 +6,9 @@ import pytest
 import requests
 from pydantic import SecretStr
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
+from sync.auth.outcomes import AnswerLost
 from sync.auth.vault import AnotherAccount, CopyFound, Vault, open_vault
 from sync.errors import AuthorizationLost, AuthorizationNeeded, ConfigurationError
 from sync.sandbox import Fault, Sandbox, SandboxSettings
@@ -134,7 +136,7 @@ def test_a_withdrawn_consent_is_lost_and_said_once_and_for_all(
     assert status.exists
     assert status.lost_at is not None
     assert "withdrawn" in str(status.problem)
-    vault.keep(consent(), encoded_account_id="a07e1hik9xn")
+    vault.keep(consent(), encoded_account_id=sandbox.account.encoded_account_id)
     assert works(sandbox, vault.access_token())
     assert vault.status().problem is None
 
@@ -187,12 +189,12 @@ def test_a_lost_answer_without_a_grace_is_the_cause_that_is_told(
         vault.access_token()
 
 
-def test_another_account_is_noticed(vault: Vault, consent: Consent) -> None:
+def test_another_account_is_noticed(vault: Vault, consent: Consent, sandbox: Sandbox) -> None:
     with pytest.raises(AnotherAccount, match="nothing was changed"):
         vault.keep(consent(), encoded_account_id="another")
     with pytest.raises(AnotherAccount):
         vault.pin("another")
-    vault.pin("a07e1hik9xn")
+    vault.pin(sandbox.account.encoded_account_id)
     vault.keep(consent(), encoded_account_id="another", another_account=True)
     vault.pin("another")
 
@@ -258,10 +260,35 @@ def test_a_start_settles_what_was_left_unfinished_and_nothing_else(
     vault.settle()
 
 
-def test_disuse_is_warned_of(vault: Vault, clock: FakeClock) -> None:
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (149, None),
+        (151, "Take care: the refresh token dies of disuse in 29 days"),
+        (167, "Urgent: the refresh token dies of disuse in 13 days"),
+        (178, "Very urgent: the refresh token dies of disuse in 2 days"),
+    ],
+)
+def test_disuse_is_warned_of_in_the_log_and_the_status_each_time_that_renewing_is_tried(
+    vault: Vault, clock: FakeClock, sandbox: Sandbox, days: int, said: str | None
+) -> None:
+    sandbox.add_fault(Fault(kind="status", path="*/token", status=503, count=None))
+    clock.advance(timedelta(days=days, seconds=1))
+    for _ in range(2):
+        with capture_logs() as log, pytest.raises(AnswerLost):
+            vault.keep_alive()
+        warnings = [e["reason"] for e in log if e["event"] == "refresh token nears its end"]
+        status = vault.status()
+        assert status.problem is None
+        if said is None:
+            assert warnings == []
+            assert status.warning is None
+        else:
+            assert said in warnings[0]
+            assert said in str(status.warning)
+    sandbox.clear_faults()
+    assert vault.keep_alive()
     assert vault.status().warning is None
-    clock.advance(timedelta(days=170))
-    assert "dies of disuse in 10 days" in str(vault.status().warning)
 
 
 def test_a_refresh_token_goes_to_its_issuer_only(
@@ -278,16 +305,16 @@ def test_a_refresh_token_goes_to_its_issuer_only(
 
 
 def test_logging_out_forgets_the_tokens_and_knows_the_account(
-    vault: Vault, consent: Consent
+    vault: Vault, consent: Consent, sandbox: Sandbox
 ) -> None:
     assert vault.forget()
     assert not vault.forget()
     with pytest.raises(AuthorizationNeeded):
         vault.access_token()
-    assert vault.status().encoded_account_id == "a07e1hik9xn"
+    assert vault.status().encoded_account_id == sandbox.account.encoded_account_id
     with pytest.raises(AnotherAccount):
         vault.keep(consent(), encoded_account_id="another")
-    vault.keep(consent(), encoded_account_id="a07e1hik9xn")
+    vault.keep(consent(), encoded_account_id=sandbox.account.encoded_account_id)
     assert vault.status().generation == 3
 
 

@@ -50,10 +50,22 @@ class Company:
         self.write()
         return self._run(None).dry_run()
 
+    def verify(self, *, repair: bool = False, stop: Stop | None = None) -> Recording:
+        """One reading back."""
+        return self._run(stop).verify(repair=repair)
+
+    def approve(self, number: int, stop: Stop | None = None) -> Recording:
+        """Carry out the plan of a run."""
+        return self._run(stop).approve(number)
+
     def next_day(self) -> None:
         """Time passes, here and there."""
-        self.clock.advance(timedelta(days=1))
-        self.sandbox.advance(timedelta(days=1))
+        self.days_pass(1)
+
+    def days_pass(self, count: int) -> None:
+        """The clocks of both sides move on by so many."""
+        self.clock.advance(timedelta(days=count))
+        self.sandbox.advance(timedelta(days=count))
 
     def write(self) -> None:
         """Write the source's file."""

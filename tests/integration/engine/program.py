@@ -1,19 +1,27 @@
 """What the engine's tests run as processes of their own."""
 
-from pathlib import Path
+import importlib
+import os
+import signal
+from datetime import timedelta
 
-from sync.run import open_session
-from sync.settings import Settings, load_settings
+from sync.auth.vault import open_vault
+from sync.run import Run
+from sync.settings import Settings
 from sync.state.store import open_store
 from sync.stop import Stop
-from tests.integration.engine.tokens import Tokens
+from tests.fake_clock import FakeClock
 
 
-def ask(config: Path, token: str, times: int) -> None:
-    """Ask for the account's lists so often, as fast as the limits allow."""
-    settings: Settings = load_settings(config)
+def sync_and_die(settings: Settings, offset: timedelta, module: str, function: str) -> None:
+    """Sync when so much time has passed; die by SIGKILL as soon as that function is called."""
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(importlib.import_module(module), function, die)
     with open_store(settings) as store:
-        session = open_session(settings, store, Tokens(token), Stop())
-        for _ in range(times):
-            session.get("/contact_lists")
-        session.close()
+        clock = FakeClock()
+        clock.advance(offset)
+        vault = open_vault(settings, store, clock=clock)
+        Run(settings, store, vault, stop=Stop(), clock=clock).sync()

@@ -69,7 +69,7 @@ def test_who_left_every_list_is_left_out_with_the_reason(town: Company) -> None:
     assert (recording.counts.opted_out, recording.counts.confirmed) == (1, 13)
     [(email, code, reason)] = town.rejects(recording)
     assert (email, code) == ("p1@example.com", "left_list")
-    assert "not put back" in reason
+    assert "by nobody but the person" in reason
     assert town.lists_of("p1@example.com") == []
 
 

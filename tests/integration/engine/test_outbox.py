@@ -17,10 +17,11 @@ from sync.errors import (
     ServiceUnavailable,
     StopRequested,
 )
+from sync.lost_answers import UNTIL_LISTED
 from sync.sandbox import Fault, Plan
 from sync.sandbox.activities import End
 from sync.sandbox.faults import Kind
-from sync.state.outbox import BatchState
+from sync.state.outbox import BatchState, Outbox
 from tests.integration.engine.company import IMPORTS, Company, people
 from tests.integration.engine.conftest import CompanyWith, SteppedStop, sentence
 
@@ -126,36 +127,6 @@ def test_an_import_that_fails_once_is_repeated(company: Company, end: End) -> No
     company.sandbox.plan_activity(Plan(end))
     recording = company.sync()
     assert (recording.counts.confirmed, recording.counts.refused) == (30, 0)
-    assert len(company.imports()) == 2
-
-
-@pytest.mark.parametrize("end", ["failed", "timed_out", "cancelled", "vanish"])
-def test_an_import_that_fails_thrice_is_refused_and_the_others_go_on(
-    company_with: CompanyWith, end: End
-) -> None:
-    company = company_with(api={"batch_contacts": 20, "batches_in_flight": 1})
-    company.has(*people(30))
-    company.sandbox.plan_activity(Plan(end, count=3, errors=("No space\nleft",)))
-    recording = company.sync()
-    assert (recording.counts.confirmed, recording.counts.refused) == (10, 20)
-    assert recording.exit_code is ExitCode.DONE_WITH_REJECTS
-    rejects = company.rejects(recording)
-    assert [email for email, _, _ in rejects] == list(people(20))
-    assert {code for _, code, _ in rejects} == {"import_failed"}
-    assert all("\n" not in reason and "3 times" in reason for _, _, reason in rejects)
-    company.next_day()
-    assert company.sync().counts.confirmed == 20
-
-
-def test_a_refused_import_names_the_cause_and_the_others_go_on(company_with: CompanyWith) -> None:
-    company = company_with(api={"batch_contacts": 20})
-    company.has(*people(30))
-    company.sandbox.add_fault(
-        Fault("status", IMPORTS, "POST", status=400, error_message="A bad row", count=1)
-    )
-    recording = company.sync()
-    assert (recording.counts.confirmed, recording.counts.refused) == (10, 20)
-    assert all("A bad row" in reason for _, _, reason in company.rejects(recording))
     assert len(company.imports()) == 2
 
 
@@ -289,6 +260,30 @@ def test_a_batch_in_any_state_is_settled_by_the_next_run(company: Company, state
     assert recording.resumed + recording.counts.confirmed == 30
     assert len(company.imports()) == posts
     assert company.sync().counts.unchanged == 30
+
+
+def test_a_run_right_after_a_kill_gives_the_service_time_to_list_the_import(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.has(*people(30))
+    with monkeypatch.context() as killed:
+        killed.setattr(Outbox, "posted", _die)
+        with pytest.raises(_Killed):
+            company.sync()
+    listed_late = SteppedStop(company.clock)
+    assert company.sync(listed_late).resumed == 30
+    # It waits for what is left of that time; all other pauses, which keep the pace, are shorter
+    # than a second.
+    assert timedelta(seconds=1) < max(listed_late.pauses) <= UNTIL_LISTED
+    assert len(company.imports()) == 1
+
+
+class _Killed(BaseException):
+    """The process is no more."""
+
+
+def _die(*_: object) -> None:
+    raise _Killed
 
 
 def test_an_import_that_never_ends_is_waited_for_and_then_given_up(company: Company) -> None:

@@ -1,9 +1,7 @@
-"""The application's limits, seen from the other side: by the sandbox's log of requests."""
+"""The application's quota, seen from the other side: by the sandbox's log of requests."""
 
-import multiprocessing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,33 +10,9 @@ from sync.errors import QuotaExhausted
 from sync.sandbox import Fault, Sandbox
 from tests.conftest import QUICK
 from tests.fake_clock import FakeClock
-from tests.faults.conftest import TOML
-from tests.integration.engine import program
 from tests.integration.engine.conftest import SessionFor, SteppedStop, sentence
 
 LISTS = "/v3/contact_lists"
-
-
-def test_three_processes_of_one_application_stay_within_four_requests_in_any_second(
-    sandbox: Sandbox, state_url: str, tmp_path: Path
-) -> None:
-    sandbox.settings = replace(QUICK, requests_per_second=4)
-    config = tmp_path / "contact-sync.toml"
-    config.write_text(TOML.format(sandbox=sandbox, state_url=state_url))
-    token = sandbox.issue_tokens()["access_token"]
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.integration.engine.program"])
-    asking = [context.Process(target=program.ask, args=(config, token, 5)) for _ in range(3)]
-    for process in asking:
-        process.start()
-    for process in asking:
-        process.join(60)
-    assert [process.exitcode for process in asking] == [0, 0, 0]
-    entries = sandbox.requests(path=LISTS)
-    assert [entry.status for entry in entries] == [200] * 15
-    arrivals = sorted(entry.at for entry in entries)
-    spans = [fifth - first for first, fifth in zip(arrivals, arrivals[4:], strict=False)]
-    assert min(spans) >= 1.0
 
 
 def test_the_service_s_own_quota_is_believed_and_not_asked_again_today(

@@ -1,6 +1,7 @@
 """Following a collection from page to page."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from sync.api import catalog, contacts
 from sync.api.session import ApiSession
 from sync.errors import ContractBroken
 from sync.sandbox import Sandbox
+from tests.conftest import QUICK
 from tests.integration.engine.conftest import SessionFor, sentence
 from tests.integration.engine.scripted import Answer, scripted
 from tests.integration.engine.tokens import Tokens
@@ -83,7 +85,7 @@ def test_contacts_without_contacts_are_a_broken_contract(
     session_for: SessionFor, body: str
 ) -> None:
     with scripted(Answer(body=body)) as server, pytest.raises(ContractBroken) as failed:
-        list(contacts.opted_out(session_for(server.url)))
+        list(contacts.not_reached(session_for(server.url)))
     sentence(failed.value)
 
 
@@ -110,3 +112,22 @@ def test_a_deleted_list_is_no_list_even_when_it_is_shown(session_for: SessionFor
         assert catalog.lists(session_for(server.url)) == {"Customers": "here"}
     [(path, _)] = server.seen
     assert "status=active" in path
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["next", "next.next"])
+def test_the_tags_of_all_pages_are_found_by_name(
+    sandbox: Sandbox, session: ApiSession, nested: bool
+) -> None:
+    sandbox.settings = replace(QUICK, nested_tag_links=nested)
+    made = {name: sandbox.people.add_tag(name).tag_id for name in map(str, range(1_001))}
+    assert catalog.tags(session) == made
+    assert len(sandbox.requests(path="/v3/contact_tags")) == 3
+    one = catalog.create_tag(session, "x" * 255)
+    assert catalog.tags(session) == made | {"x" * 255: one}
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"tags": [{"name": "A"}]}', '{"tags": 3}', "null"])
+def test_tags_without_ids_are_a_broken_contract(session_for: SessionFor, body: str) -> None:
+    with scripted(Answer(body=body)) as server, pytest.raises(ContractBroken) as failed:
+        catalog.tags(session_for(server.url))
+    sentence(failed.value)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from sync.errors import (
     ConfigurationError,
     ExitCode,
     GuardStopped,
+    LockLost,
     QuotaExhausted,
     RunLocked,
     SourceError,
@@ -19,6 +21,7 @@ from sync.errors import (
 )
 from sync.sandbox import Fault
 from sync.state.runs import Runs
+from tests.conftest import QUICK, end_connections_of_locks
 from tests.integration.engine.company import IMPORTS, Company, people
 from tests.integration.engine.conftest import CompanyWith, SteppedStop, sentence
 
@@ -148,7 +151,7 @@ def test_an_empty_or_another_source_sends_nothing(company: Company) -> None:
 
 
 @contextmanager
-def _another_run(company: Company) -> Iterator[None]:
+def another_run(company: Company) -> Iterator[None]:
     """Another run of the account, from another thread, that stands before its first request."""
     began, go_on = threading.Event(), threading.Event()
 
@@ -178,7 +181,7 @@ def _until_stopped(company: Company, stop: SteppedStop) -> None:
 
 def test_two_runs_or_plans_of_an_account_do_not_overlap(company: Company) -> None:
     company.has(*people(30))
-    with _another_run(company):
+    with another_run(company):
         for attempt in (company.sync, company.dry_run):
             with pytest.raises(RunLocked) as failed:
                 attempt()
@@ -258,7 +261,9 @@ def test_an_authorization_that_was_withdrawn_ends_the_run_with_its_own_code(
 def test_the_day_s_quota_ends_a_run_and_the_next_day_finishes_it(
     company_with: CompanyWith,
 ) -> None:
-    company = company_with(api={"batch_contacts": 1, "requests_per_day": 100})
+    company = company_with(
+        api={"batch_contacts": 1, "requests_per_day": 100, "requests_reserved": 20}
+    )
     company.has(*people(60))
     now = company.clock()
     company.clock.advance(timedelta(days=1) - timedelta(hours=now.hour, minutes=now.minute))
@@ -272,3 +277,29 @@ def test_the_day_s_quota_ends_a_run_and_the_next_day_finishes_it(
     company.sync()
     assert company.on_a_list() == set(people(60))
     assert len(company.imports()) == 60
+
+
+@pytest.mark.parametrize("state_url", ["postgresql", "mariadb"], indirect=True)
+def test_a_run_that_has_lost_its_lock_sends_nothing_more_and_the_next_goes_on(
+    company_with: CompanyWith, state_url: str, stop: SteppedStop
+) -> None:
+    company = company_with(state_url, api={"batch_contacts": 15, "batches_in_flight": 1})
+    company.has(*people(40))
+
+    def lose() -> None:
+        stop.during_pause = lambda: None
+        end_connections_of_locks(company.store)
+
+    company.sandbox.settings = replace(QUICK, processing_time=timedelta(minutes=10))
+    stop.during_pause = lose
+    with pytest.raises(LockLost) as failed:
+        company.sync()
+    sentence(failed.value)
+    assert len(company.imports()) == 1
+    (ended,) = Runs(company.store, company.settings.account.name).last(5)
+    assert ended.exit_code is ExitCode.BUSY
+    company.sandbox.settings = QUICK
+    company.sandbox.advance(timedelta(hours=1))
+    company.sync()
+    assert len(company.imports()) == 3
+    assert set(company.sandbox.people.audience()) == set(people(40))

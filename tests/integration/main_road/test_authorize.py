@@ -14,7 +14,7 @@ from sync.sandbox import Sandbox
 from sync.settings import load_settings
 from sync.state.store import open_store
 from tests.integration.main_road.conftest import MakeOffice
-from tests.integration.main_road.office import Done, Office
+from tests.integration.main_road.office import Office
 from tests.integration.main_road.test_bad_input import assert_sentence
 
 
@@ -132,18 +132,3 @@ def test_a_wrong_client_secret_is_a_configuration_error(stranger: Office, sandbo
     done = stranger.paste(lambda address: sandbox.press_allow(address) + "\n")
     assert_sentence(done, ExitCode.CONFIGURATION)
     assert "client secret" in done.err
-
-
-def test_another_account_is_refused_without_somebody_to_ask(
-    office: Office, sandbox: Sandbox
-) -> None:
-    assert office.run("check").code == ExitCode.DONE
-    other, _ = sandbox.add_account("Other Company", "owner@other.example")
-
-    def answer(address: str) -> str:
-        return sandbox.press_allow(address, account=other.number) + "\n"
-
-    refused: Done = office.paste(answer)
-    assert_sentence(refused, ExitCode.AUTHORIZATION)
-    assert "--another-account" in refused.err
-    assert office.paste(answer, "--another-account").code == ExitCode.DONE

@@ -54,7 +54,6 @@ def _column_missing(office: Office) -> None:
 SOURCES: dict[str, tuple[Callable[[Office], None], str]] = {
     "no file": (_no_file, "contacts.csv"),
     "an empty file": (_empty, "empty"),
-    "a header only": (_header_only, "no row"),
     "no e-mail column": (_no_address, "e-mail"),
     "a binary file": (_binary, "contacts.csv"),
     "a wrong encoding": (_wrong_encoding, "utf-8"),
@@ -71,6 +70,14 @@ def test_a_bad_source_is_told_in_a_sentence_and_nothing_is_sent(office: Office, 
     done = office.run("--dry-run" if fault == "no file" else "--run-now")
     assert_sentence(done, ExitCode.SOURCE)
     assert word in done.err
+    assert office.imports() == []
+
+
+def test_a_source_without_rows_is_stopped_by_the_guard(office: Office) -> None:
+    _header_only(office)
+    done = office.run("--run-now")
+    assert_sentence(done, ExitCode.GUARD)
+    assert "no rows under it" in done.err
     assert office.imports() == []
 
 

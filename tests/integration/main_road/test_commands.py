@@ -77,13 +77,13 @@ def test_a_run_that_the_guard_stopped_shows_what_it_found(office: Office) -> Non
     office.contacts.write_text("email,first name\n" + HALF)
     done = office.run("--run-now")
     assert done.code == ExitCode.GUARD
-    assert "MAX_SHRINK_PERCENT=100" in done.err
+    assert "guard.max_shrink_percent" in done.err
+    assert "contact-sync plan approve 2" in done.err
     assert "rows read" in done.out
     assert "Report: " in done.out
     assert len(office.imports()) == posted
-    assert "CONTACT_SYNC_GUARD__MAX_SHRINK_PERCENT=100" in _unfolded(office.run("status").out)
-    once = {"CONTACT_SYNC_GUARD__MAX_SHRINK_PERCENT": "100"}
-    assert office.run("--run-now", environment=once).code == ExitCode.DONE
+    assert "contact-syncplanapprove2" in _unfolded(office.run("status").out)
+    assert office.run("plan", "approve", "2").code == ExitCode.DONE
 
 
 def test_the_record_holds_the_counts_of_the_summary(office: Office) -> None:
@@ -169,6 +169,19 @@ def test_nothing_secret_is_told_by_the_person_s_commands(
     assert all(done.code == ExitCode.DONE for done in told)
     written = "".join(done.out + done.err for done in told)
     assert not any(secret in written for secret in secrets)
+
+
+def test_status_tells_a_run_that_was_killed_from_one_that_goes_on(
+    office: Office, sandbox: Sandbox
+) -> None:
+    sandbox.settings = replace(sandbox.settings, processing_time=timedelta(minutes=10))
+    process = office.start("--run-now")
+    while not office.imports():
+        assert process.poll() is None
+    assert "notfinished(process" in _unfolded(office.run("status").out)
+    process.kill()
+    process.communicate(timeout=60)
+    assert "killed,orendedwithitsmachine" in _unfolded(office.run("status").out)
 
 
 def _unfolded(table: str) -> str:

@@ -1,10 +1,10 @@
-"""Kills, stops and the worker: whatever ends the program, the next run finishes its work."""
+"""Stops and the worker: whatever ends the program, the next run finishes its work."""
 
 import json
-import random
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections import Counter
 from dataclasses import replace
@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from sync.errors import ExitCode
-from sync.sandbox import Sandbox
+from sync.sandbox import Fault, Sandbox
+from sync.settings import load_settings
+from sync.state.store import open_store
 from tests.integration.main_road.conftest import MakeOffice
-from tests.integration.main_road.office import Office
+from tests.integration.main_road.office import IMPORTS, Office
 
-KILLS = 10
 PEOPLE = 2_000
 
 
@@ -33,35 +34,6 @@ def busy_office(make_office: MakeOffice) -> Office:
     return office
 
 
-def test_after_kills_at_random_instants_the_account_equals_the_source(
-    busy_office: Office, sandbox: Sandbox
-) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    sandbox.settings = replace(sandbox.settings, processing_time=timedelta(milliseconds=200))
-    for _ in range(KILLS):
-        with busy_office.start("--run-now") as process:
-            time.sleep(chance.uniform(0.8, 4.0))
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-    done = busy_office.run("--run-now")
-    assert done.code == ExitCode.DONE, done.err
-
-    people = sandbox.people.audience()
-    assert set(people) == {f"p{n}@example.com" for n in range(PEOPLE)}
-    assert all(person["lists"] == ["Customers"] for person in people.values())
-    assert all(people[f"p{n}@example.com"]["home_city"] == f"Town {n}" for n in range(PEOPLE))
-    sent = Counter(
-        contact["email"] for entry in busy_office.imports() for contact in entry.body["import_data"]
-    )
-    # A batch may be sent again after a kill in the instant of its posting, never a third time.
-    assert max(sent.values()) <= 2
-    quiet = len(busy_office.imports())
-    assert busy_office.run("--run-now").code == ExitCode.DONE
-    assert len(busy_office.imports()) == quiet
-
-
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_ends_after_the_request_in_flight_and_says_what_is_left(
     busy_office: Office, sandbox: Sandbox, ending: signal.Signals
@@ -74,7 +46,14 @@ def test_a_stop_ends_after_the_request_in_flight_and_says_what_is_left(
     process.send_signal(ending)
     _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.BUSY
-    assert "outbox" in err
+    left = re.search(
+        r"So far 0 contacts are confirmed; ([\d,]+) are sent and not confirmed yet, ([\d,]+) are "
+        r"not sent yet\.",
+        err,
+    )
+    assert left, err
+    sent, waiting = (int(number.replace(",", "")) for number in left.groups())
+    assert (sent > 0, sent + waiting) == (True, PEOPLE)
     assert "Traceback" not in err
     sandbox.settings = replace(sandbox.settings, processing_time=timedelta(0))
     sandbox.advance(timedelta(minutes=11))
@@ -83,12 +62,62 @@ def test_a_stop_ends_after_the_request_in_flight_and_says_what_is_left(
     assert len(sandbox.people.audience()) == PEOPLE
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_stop_does_not_wait_for_a_slow_answer_and_loses_nothing(
+    busy_office: Office, sandbox: Sandbox, method: str
+) -> None:
+    # Longer than the request's own time-out, and than this test waits.
+    path = IMPORTS if method == "POST" else "/v3/activities/*"
+    sandbox.add_fault(Fault("slow", path=path, method=method, delay=300))
+    busy_office.configure(
+        api="\n".join([*busy_office.options["api"], "timeout = 600"]),
+    )
+    process = busy_office.start("--run-now")
+    while not sandbox.world.faults.waiting()[0][2]:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.BUSY, err
+    assert "are not sent yet." in err
+    sandbox.clear_faults()
+    done = busy_office.run("--run-now")
+    assert done.code == ExitCode.DONE, done.err
+    sent = Counter(
+        contact["email"] for entry in busy_office.imports() for contact in entry.body["import_data"]
+    )
+    assert (len(sent), max(sent.values())) == (PEOPLE, 1)
+
+
+def test_a_stop_is_heard_while_another_run_is_waited_for(office: Office) -> None:
+    settings = load_settings(office.config)
+    with open_store(settings) as store, store.locks.hold("default.run", wait=timedelta(0)):
+        process = office.start("--run-now", "--wait", "10")
+        while not _catches(process.pid, signal.SIGTERM):
+            time.sleep(0.05)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=2)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.BUSY
+    assert "asked to stop" in err
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal by now: proc(5), SigCgt."""
+    caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
+    assert caught
+    return bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
 def test_the_worker_starts_logs_one_object_a_line_and_stops_in_peace(office: Office) -> None:
     process = office.start()
     assert process.stderr is not None
     started = json.loads(process.stderr.readline())
     assert started["event"] == "worker started"
-    assert started["next_run"]
+    planned = json.loads(process.stderr.readline())
+    assert planned["event"] == "next sync"
+    assert planned["at"]
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.DONE

@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -304,10 +305,7 @@ def test_a_password_comes_from_elsewhere_and_is_never_shown(database: Engine) ->
 
 
 def test_an_unknown_driver_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object, **__: object) -> None:
-        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
-
-    monkeypatch.setattr("sync.source.database.create_engine", missing)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     options = Source.model_validate({"url": "postgresql+psycopg://h/d", "table": "t"})
     with pytest.raises(ConfigurationError, match=r"pip install 'contact-sync\[postgresql\]'"):
         open_source(options)

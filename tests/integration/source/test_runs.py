@@ -337,5 +337,88 @@ def test_a_typed_custom_field_is_made_and_its_values_are_checked(
     with pytest.raises(ConfigurationError, match='"since" is of type date there and number here'):
         sync(source={"path": path}, mapping=mapping)
     mapping["custom_fields"] = {"fee": {"column": "paid", "type": "currency"}}
-    with pytest.raises(ConfigurationError, match="of type currency can't be made from here"):
+    with pytest.raises(ConfigurationError, match="of type currency is made only with its currency"):
         sync(source={"path": path}, mapping=mapping)
+
+
+def test_fields_with_choices_a_currency_and_times_are_made_and_filled(
+    sync: Sync, tmp_path: Path
+) -> None:
+    path = write_csv(
+        tmp_path / "c.csv",
+        "email,size,likes,fee,seen",
+        'a@example.com,m,"cats; DOGS",12.50,2024-05-06 07:08',
+        "b@example.com,XXL,cats;birds,free,soon",
+        "c@example.com,,,,5/6/2024 7:08 PM",
+    )
+    fields: dict[str, dict[str, Any]] = {
+        "size": {"column": "size", "type": "single_select", "choices": ["S", "M", "L"]},
+        "likes": {"column": "likes", "type": "multi_select", "choices": ["Cats", "Dogs"]},
+        "fee": {"column": "fee", "type": "currency", "currency": "EUR"},
+        "seen": {"column": "seen", "type": "datetime"},
+    }
+    mapping = {"custom_fields": fields, "create_missing_custom_fields": True}
+    done = sync(source={"path": path}, mapping=mapping)
+    assert done.counts.confirmed == 3
+    assert [(row["row"], row["field"], row["code"]) for row in rejects(done)] == [
+        ("3", "cf:fee", "number_invalid"),
+        ("3", "cf:likes", "choice_unknown"),
+        ("3", "cf:seen", "datetime_invalid"),
+        ("3", "cf:size", "choice_unknown"),
+    ]
+    people = sync.sandbox.people.audience()
+    assert people["a@example.com"]["cf:size"] == "M"
+    assert people["a@example.com"]["cf:likes"] == "Cats, Dogs"
+    assert people["a@example.com"]["cf:fee"] == "12.50"
+    assert people["a@example.com"]["cf:seen"] == "2024-05-06T07:08:00"
+    assert people["b@example.com"]["cf:likes"] == "Cats"
+    assert people["c@example.com"]["cf:seen"] == "2024-05-06T19:08:00"
+    posts = sync.sandbox.requests(path="/v3/contact_custom_fields")
+    bodies = {entry.body["label"]: entry.body for entry in posts if entry.method == "POST"}
+    assert bodies["likes"]["metadata"] == {"display_type": "checkbox"}
+    assert bodies["size"]["choices"][1] == {"choice_label": "M", "display_order": 2}
+    assert bodies["fee"]["metadata"]["currency_code"] == "EUR"
+    sync.next_day()
+    fields["size"]["choices"] = ["S", "M", "XXL"]
+    with pytest.raises(ConfigurationError, match='"size" has no choice "XXL" there'):
+        sync(source={"path": path}, mapping=mapping)
+    del fields["size"]
+    fields["shape"] = {"column": "size", "type": "single_select"}
+    with pytest.raises(ConfigurationError, match="of type single_select is made only with its cho"):
+        sync(source={"path": path}, mapping=mapping)
+
+
+def test_tags_are_made_or_named_and_stored_with_each_row(sync: Sync, tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "c.csv", "email,group", "a@example.com,G;Garden", "b@example.com,", "c@x.org,g"
+    )
+    tags = {"names": ["CRM"], "column": "group", "separator": ";", "values": {"g": "Gold"}}
+    with pytest.raises(ConfigurationError) as failed:
+        sync(source={"path": path}, tags=tags)
+    assert 'the tag "CRM" does not exist: make it there, or set tags.create_missing' in str(
+        failed.value
+    )
+    sync.next_day()
+    assert sync(source={"path": path}, tags=tags | {"create_missing": True}).counts.confirmed == 3
+    made = [
+        entry.body["name"]
+        for entry in sync.sandbox.requests(path="/v3/contact_tags")
+        if entry.method == "POST"
+    ]
+    assert made == ["CRM", "Garden", "Gold"]
+    # What is there now is found, whatever its capitals.
+    sync.next_day()
+    tags["values"] = {"g": "gold"}
+    assert sync(source={"path": path}, tags=tags).counts.unchanged == 3
+
+
+def test_a_wrong_column_makes_no_thousand_lists(sync: Sync, tmp_path: Path) -> None:
+    rows = [f"p{number}@example.com" for number in range(1_001)]
+    path = write_csv(tmp_path / "c.csv", "email", *rows)
+    lists = {"names": [], "column": "email"}
+    with pytest.raises(ConfigurationError) as failed:
+        sync(source={"path": path}, lists=lists)
+    assert "and 991 more lists" in str(failed.value)
+    with pytest.raises(ConfigurationError, match=r"look whether lists\.column is the right"):
+        sync(source={"path": path}, lists=lists | {"create_missing": True})
+    assert not [entry for entry in sync.sandbox.requests(path="/v3/contact_lists") if entry.body]

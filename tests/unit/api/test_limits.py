@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sync.api.limits import Limits, used_today
+from sync.api.claims import Claims, want
+from sync.api.limits import Limits, next_day, rest_of_today, used_today
 from sync.errors import QuotaExhausted, StopRequested
 from sync.state.store import Store
+from sync.stop import Stop
 from tests.fake_clock import FakeClock
 from tests.integration.engine.conftest import SteppedStop
 
@@ -42,9 +44,18 @@ def stop(clock: SetClock) -> SteppedStop:
 def limits(store: Store, stop: SteppedStop, clock: SetClock) -> Open:
     """What a process that starts now opens."""
 
-    def open_limits(*, per_second: int = 4, per_day: int = 10_000) -> Limits:
+    def open_limits(
+        *, per_second: int = 4, per_day: int = 10_000, reserved: int = 0, account: str = ""
+    ) -> Limits:
         return Limits(
-            store, APPLICATION, per_second=per_second, per_day=per_day, stop=stop, clock=clock
+            store,
+            APPLICATION,
+            per_second=per_second,
+            per_day=per_day,
+            reserved=reserved,
+            stop=stop,
+            clock=clock,
+            claims=Claims(APPLICATION, account) if account else None,
         )
 
     return open_limits
@@ -215,3 +226,115 @@ def test_the_first_requests_ever_and_of_a_day_may_come_at_once(
     for day in range(3):
         now = datetime(2026, 11, 24 + day, tzinfo=UTC)
         assert used_today(store, APPLICATION, now) == workers
+
+
+# --- several accounts of one application ----------------------------------------------------------
+
+
+def _until_spent(limits: Limits) -> QuotaExhausted:
+    with pytest.raises(QuotaExhausted) as spent:
+        _request(limits, 1_000)
+    return spent.value
+
+
+def test_an_account_leaves_the_others_of_today_their_share(
+    store: Store, limits: Open, clock: SetClock
+) -> None:
+    in_an_hour, tomorrow = clock() + timedelta(hours=1), clock() + timedelta(days=1)
+    want(store, APPLICATION, {"big": clock(), "north": in_an_hour, "south": tomorrow})
+    big, north = limits(per_day=100, account="big"), limits(per_day=100, account="north")
+    spent = _until_spent(big)
+    assert used_today(store, APPLICATION, clock()) == 50
+    assert "share of today's 100 requests is spent: it has used 50" in str(spent)
+    assert "kept for 1 other account of the application that still wants some today" in str(spent)
+    assert spent.until == in_an_hour + timedelta(minutes=30)
+    assert rest_of_today(store, APPLICATION, "big", clock(), 100) == 0
+    _request(north, 20)
+    # What it needs no more is free for all.
+    want(store, APPLICATION, {"north": None})
+    assert rest_of_today(store, APPLICATION, "big", clock(), 100) == 30
+    spent = _until_spent(limits(per_day=100, account="big"))
+    assert used_today(store, APPLICATION, clock()) == 100
+    assert "Today's 100 requests of this application are spent" in str(spent)
+
+
+def test_shares_are_dealt_anew_each_day_also_to_who_goes_on_from_yesterday(
+    store: Store, limits: Open, clock: SetClock
+) -> None:
+    some, other = (limits(per_day=100, account=name) for name in ("a", "b"))
+    want(store, APPLICATION, {"a": clock(), "b": clock()})
+    _until_spent(some)
+    clock.now += timedelta(days=1)
+    _request(other)
+    _until_spent(some)
+    assert used_today(store, APPLICATION, clock()) == 51
+    assert _until_spent(other).until == next_day(clock())
+    assert used_today(store, APPLICATION, clock()) == 100
+
+
+def test_a_share_s_end_is_not_waited_for_beyond_the_new_day(
+    store: Store, limits: Open, clock: SetClock
+) -> None:
+    clock.now = datetime(2026, 11, 24, 23, 50, tzinfo=UTC)
+    want(store, APPLICATION, {"a": clock(), "b": clock()})
+    spent = _until_spent(limits(per_day=100, account="a"))
+    assert spent.until == next_day(clock())
+
+
+def test_who_only_looks_needs_no_share(store: Store, limits: Open, clock: SetClock) -> None:
+    want(store, APPLICATION, {"a": clock(), "b": clock()})
+    _until_spent(limits(per_day=100, account="a"))
+    _request(limits(per_day=100))
+
+
+def test_each_account_keeps_a_part_of_its_share_for_confirming(
+    store: Store, limits: Open, clock: SetClock
+) -> None:
+    want(store, APPLICATION, {"a": clock(), "b": clock()})
+    ours = limits(per_day=100, reserved=20, account="a")
+    for _ in range(40):
+        with ours.request(sending=True):
+            pass
+    with pytest.raises(QuotaExhausted), ours.request(sending=True):
+        pass
+    _request(ours, 10)
+    _until_spent(ours)
+    assert used_today(store, APPLICATION, clock()) == 50
+
+
+def test_the_pace_is_dealt_in_turn(store: Store) -> None:
+    turns: list[str] = []
+    began = threading.Barrier(3, timeout=20)
+
+    def work(account: str) -> None:
+        limits = Limits(
+            store,
+            APPLICATION,
+            per_second=1,
+            per_day=100,
+            stop=Stop(),
+            claims=Claims(APPLICATION, account),
+        )
+        began.wait()
+        for _ in range(3):
+            with limits.request():
+                turns.append(account)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work, name) for name in ("a", "b", "c")]:
+            done.result(120)
+    # Nobody has a second turn before all have had their first, and so on.
+    assert [len(set(turns[at : at + 3])) for at in (0, 3, 6)] == [3, 3, 3]
+
+
+def test_who_died_while_waiting_holds_nobody_up(
+    store: Store, limits: Open, stop: SteppedStop, clock: SetClock
+) -> None:
+    with store.write() as connection:
+        Claims(APPLICATION, "dead").ask(connection, clock())
+    ours = limits(account="alive")
+    _request(ours)
+    with store.write() as connection:
+        Claims(APPLICATION, "dead").ask(connection, clock())
+    _request(ours)
+    assert timedelta(seconds=1) <= sum(stop.pauses, timedelta(0)) <= timedelta(seconds=2)

@@ -25,8 +25,10 @@ def test_an_empty_key_file_that_a_power_loss_left_is_filled(settings_for: Settin
 
 def test_nobody_but_authorize_makes_a_key(settings_for: SettingsFor) -> None:
     settings = settings_for()
-    with pytest.raises(ConfigurationError, match=r"vault\.key can't be read"):
+    with pytest.raises(ConfigurationError) as missing:
         open_cipher(settings).encrypt("token")
+    assert f"key file {settings.vault_key_file} is missing" in str(missing.value)
+    assert "run contact-sync authorize" in str(missing.value)
     assert not settings.vault_key_file.exists()
 
 

@@ -38,7 +38,7 @@ USAGE = {
     ("--run-now", "status"): "don't go with the command status",
     ("--run-now", "--wait", "soon"): "Invalid value for '--wait'",
     ("--run-now", "--wait", "-1"): "Invalid value for '--wait'",
-    ("tokens",): "Missing command.",
+    ("tokens",): "Missing command: export or import.",
     ("tokens", "import"): "Missing argument 'FILE'.",
     ("sandbox", "--port", "x"): "Invalid value for '--port'",
     ("sandbox", "--port", "99999"): "Invalid value for '--port'",
@@ -87,10 +87,10 @@ def test_init_says_when_it_cannot_write(call: Call, tmp_path: Path) -> None:
 def test_a_fault_is_a_sentence_and_with_verbose_a_traceback(
     call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ValueError("unexpected")
 
-    monkeypatch.setattr("sync.cli.options.load_settings", fail)
+    monkeypatch.setattr("sync.settings.default_path", fail)
     code, out, err = call("status")
     assert code == ExitCode.BUG
     assert "This is a fault in contact-sync (ValueError)" in err
@@ -103,8 +103,8 @@ def test_a_fault_is_a_sentence_and_with_verbose_a_traceback(
 def test_an_interrupted_question_ends_in_peace(
     call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def interrupt(_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sync.cli.options.load_settings", interrupt)
+    monkeypatch.setattr("sync.settings.default_path", interrupt)
     assert call("status") == (ExitCode.BUSY, "", "Stopped.\n")

@@ -16,7 +16,7 @@ from sync.contact.merging import merged_body
 from sync.contact.rules import Rules
 from sync.contact.suppression import read_suppressed
 from sync.contact.validation import Checked, check
-from sync.settings.mapping import FieldMapping
+from sync.settings.mapping import SELECTS, FieldMapping
 from sync.settings.options import Consent, Duplicates
 from sync.source import Chunk
 from sync.state.outbox import import_payload
@@ -108,6 +108,12 @@ def recipes(draw: st.DrawFn) -> dict[str, Any]:
     return {**origin, **options}
 
 
+def choices_for(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.sampled_from(
+        [{}, {"choices": ["Ann", "yes", "x" * 255]}] if kind in SELECTS else [{}]
+    )
+
+
 @st.composite
 def mappings(draw: st.DrawFn) -> FieldMapping:
     possible = [
@@ -120,9 +126,9 @@ def mappings(draw: st.DrawFn) -> FieldMapping:
     )
     if draw(st.booleans()):
         fields |= {"sms_number": "three", "sms_consent_date": "four"}
-    kinds = ["string", "text_area", "date", "number", "currency", "boolean", "multi_select"]
+    kinds = ["string", "text_area", "date", "datetime", "number", "currency", "boolean", *SELECTS]
     custom = {
-        f"field_{kind}": draw(recipes()) | {"type": kind}
+        f"field_{kind}": draw(recipes()) | {"type": kind} | draw(choices_for(kind))
         for kind in draw(st.lists(st.sampled_from(kinds), unique=True, max_size=3))
     }
     return FieldMapping.model_validate(

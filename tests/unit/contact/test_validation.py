@@ -19,7 +19,7 @@ from sync.contact.mapping import map_columns
 from sync.contact.rules import Rules
 from sync.contact.text import text_column
 from sync.contact.validation import Checked, Problem, Severity, check
-from sync.settings.options import Consent, FieldMapping, Lists
+from sync.settings.options import Consent, FieldMapping
 
 EVERYBODY = Consent(all_rows_have_consent=True)
 
@@ -35,10 +35,8 @@ def table(columns: Mapping[str, Sequence[str]], dtype: str = "str") -> Table:
     return Table(frame, np.arange(2, len(frame) + 2, dtype=np.int64))
 
 
-def checked(
-    columns: Mapping[str, Sequence[str]], lists: Lists | None = None, **options: object
-) -> Checked:
-    rules = Rules(EVERYBODY, FieldMapping.model_validate(options), lists or Lists())
+def checked(columns: Mapping[str, Sequence[str]], **options: object) -> Checked:
+    rules = Rules(EVERYBODY, FieldMapping.model_validate(options))
     return check(table(columns), map_columns(tuple(columns), rules), rules)
 
 
@@ -46,7 +44,6 @@ def only(columns: Mapping[str, str], **options: object) -> tuple[dict[str, objec
     """The one contact of one row, and its problems."""
     found = checked(
         {"email": ["a@example.com"], **{name: [cell] for name, cell in columns.items()}},
-        None,
         **options,
     )
     assert len(found.contacts) == 1
@@ -71,11 +68,11 @@ def test_a_contact_is_its_canonical_body_with_size_and_fingerprint() -> None:
     assert contact["row"] == 2
     assert contact["size"] == len(body.encode())
     assert contact["fingerprint"] == blake2b(body.encode(), digest_size=16).digest()
-    assert pd.isna(contact["list_name"])
+    assert (contact["lists"], contact["tags"]) == ((), ())
 
 
 def test_the_columns_have_their_types_even_without_rows() -> None:
-    expected = ["int64", "str", "str", "int64", "object", "str", "str"]
+    expected = ["int64", "str", "str", "int64", "object", "object", "object", "str", "str"]
     for cells in ([], ["none"], ["a@example.com"]):
         assert [str(dtype) for dtype in checked({"email": cells}).contacts.dtypes] == expected
 
@@ -114,7 +111,6 @@ def test_what_is_too_long_may_be_dropped() -> None:
 def test_what_is_too_long_may_reject_the_contact() -> None:
     found = checked(
         {"email": ["a@example.com"], "city": ["x" * 51], "phone": ["1" * 26], "birthday": ["?"]},
-        None,
         too_long="reject",
     )
     assert found.contacts.empty
@@ -190,9 +186,7 @@ def test_an_anniversary_is_written_year_first() -> None:
 
 
 def test_a_row_may_have_several_problems_but_counts_once() -> None:
-    found = checked(
-        {"email": ["x", "b@example.com"], "city": ["y" * 51, "z"]}, None, too_long="reject"
-    )
+    found = checked({"email": ["x", "b@example.com"], "city": ["y" * 51, "z"]}, too_long="reject")
     assert codes(found.problems) == [("email", "email_invalid"), ("city", "too_long")]
     assert {problem.row for problem in found.problems} == {2}
     assert found.contacts["row"].tolist() == [3]
@@ -206,15 +200,6 @@ def test_a_reject_has_no_warnings() -> None:
 def test_problems_come_in_the_order_of_the_rows() -> None:
     found = checked({"email": ["a@example.com", "", "c@example.com"], "birthday": ["x", "", "y"]})
     assert [problem.row for problem in found.problems] == [2, 3, 4]
-
-
-def test_a_list_comes_from_its_column() -> None:
-    lists = Lists(column="Group", values={"US": "Customers USA"})
-    emails = [f"{letter}@example.com" for letter in "abcd"]
-    found = checked({"email": emails, "Group": [" US", "Friends", "", "us"]}, lists)
-    names = found.contacts["list_name"]
-    assert names[[0, 1, 3]].tolist() == ["Customers USA", "Friends", "us"]
-    assert names.isna().tolist() == [False, False, True, False]
 
 
 def test_the_body_does_not_depend_on_the_order_of_columns_nor_on_how_rows_are_chunked() -> None:
@@ -286,11 +271,11 @@ def test_any_table_gives_contacts_or_reasons_and_nothing_else(
     sheet: dict[str, list[str]], too_long: str
 ) -> None:
     options = {"too_long": too_long, "custom_fields": {'c"f\\': "Custom"}}
-    found = checked(sheet, None, **options)
+    found = checked(sheet, **options)
     rejects = {problem.row for problem in found.problems if problem.severity is Severity.REJECT}
     sent = found.contacts["row"].tolist()
     assert sorted([*sent, *rejects]) == list(range(2, len(sheet["email"]) + 2))
-    assert checked(sheet, None, **options).contacts.equals(found.contacts)
+    assert checked(sheet, **options).contacts.equals(found.contacts)
     told = {(problem.row, problem.field) for problem in found.problems}
     for contact in found.contacts.itertuples():
         body = json.loads(str(contact.body))

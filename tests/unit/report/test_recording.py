@@ -13,6 +13,7 @@ from sync.report.rejects import Entry, Kind
 from sync.settings import Settings
 from sync.state.runs import RunRecord, Runs
 from sync.state.store import Store, open_store
+from sync.stop import Stop
 from tests.conftest import SettingsFor
 
 NOW = datetime(2026, 11, 24, 3, 30, tzinfo=UTC)
@@ -36,7 +37,9 @@ def reports(settings: Settings) -> Path:
 
 
 def run(settings: Settings, store: Store, error: BaseException | None = None) -> Recording:
-    with recorded(settings, store, lambda: NOW, wait=timedelta(0), dry_run=False) as recording:
+    with recorded(
+        settings, store, lambda: NOW, wait=timedelta(0), stop=Stop(), dry_run=False
+    ) as recording:
         recording.rejects.add(REJECT)
         recording.counts = replace(recording.counts, rows_read=3, new=2, rejected=1, confirmed=2)
         if error is not None:
@@ -114,7 +117,7 @@ def test_a_state_that_cannot_be_written_does_not_hide_what_came_first(
 
 def test_a_second_run_is_told_who_holds_the_lock(settings: Settings, store: Store) -> None:
     with (
-        recorded(settings, store, lambda: NOW, wait=timedelta(0), dry_run=False),
+        recorded(settings, store, lambda: NOW, wait=timedelta(0), stop=Stop(), dry_run=False),
         pytest.raises(RunLocked, match=r"run 1 \(process \d+ on .*since 2026-11-24 03:30:00 UTC"),
     ):
         run(settings, store)

@@ -11,8 +11,8 @@ import pytest
 
 from sync.errors import ExitCode, StateError
 from sync.report.cleanup import remove_old
-from sync.report.html import write_report
-from sync.report.rejects import Entry, Kind, open_rejects
+from sync.report.html import Findings, Standing, write_report
+from sync.report.rejects import Entry, Kind, RejectsFile
 from sync.state.runs import Counts, RunRecord
 
 NASTY = ("=1+1", "+49 30", "-2", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＠SUM(A1)")
@@ -33,7 +33,7 @@ def entry(value: str) -> Entry:
 @pytest.mark.parametrize("value", NASTY)
 def test_no_cell_is_a_formula(tmp_path: Path, value: str) -> None:
     path = tmp_path / "rejects.csv"
-    with open_rejects(path) as rejects:
+    with RejectsFile(path) as rejects:
         rejects.add(entry(value))
     with path.open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
@@ -43,7 +43,7 @@ def test_no_cell_is_a_formula(tmp_path: Path, value: str) -> None:
 
 def test_every_kind_is_told_in_a_file_that_spreadsheets_read(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
-    with open_rejects(path) as rejects:
+    with RejectsFile(path) as rejects:
         rejects.place = lambda row: ("second.csv", row - 5)
         for kind in Kind:
             rejects.add(replace(entry('Zoë, "the" first\nof two lines'), kind=kind))
@@ -61,20 +61,20 @@ def test_a_full_disk_is_told_before_anything_is_added(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
     path.symlink_to("/dev/full")
     with pytest.raises(StateError, match="No space left"):
-        open_rejects(path)
+        RejectsFile(path)
 
 
 def test_a_disk_that_becomes_full_is_told(tmp_path: Path) -> None:
-    rejects = open_rejects(tmp_path / "rejects.csv")
+    rejects = RejectsFile(tmp_path / "rejects.csv")
     with Path("/dev/full").open("w") as full:
-        os.dup2(full.fileno(), rejects._file.fileno())
+        os.dup2(full.fileno(), rejects._file._file.fileno())
     rejects.add(entry("x"))
     with pytest.raises(StateError, match="No space left"):
         rejects.close()
 
 
 def test_a_file_without_an_entry_is_removed(tmp_path: Path) -> None:
-    with open_rejects(tmp_path / "rejects.csv"):
+    with RejectsFile(tmp_path / "rejects.csv"):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -83,7 +83,7 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(StateError, match=r"report\.directory"),
-        open_rejects(tmp_path / "file" / "x"),
+        RejectsFile(tmp_path / "file" / "x"),
     ):
         pass
 
@@ -105,7 +105,8 @@ def test_the_report_stands_alone_and_shows_text_as_text(tmp_path: Path) -> None:
     )
     key = (Kind.REJECTED, "code")
     path = tmp_path / "report.html"
-    write_report(path, [run], "contacts.csv", {key: 2}, {key: [entry("x")]})
+    findings = Findings("contacts.csv", {key: 2}, {key: [entry("x")]})
+    write_report(path, [run], findings, Standing(0, 10_000, None, None))
     page = path.read_text(encoding="utf-8")
     assert "<b>done</b>" not in page
     assert "<script" not in page

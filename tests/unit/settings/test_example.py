@@ -68,8 +68,19 @@ def test_each_commented_option_is_valid_alone(tmp_path: Path, section: str, opti
 
 
 COMPANY = {
+    ("alerts", "email_to"): {
+        "alerts": {"email_from": 'email_from = "a@b.example"', "smtp_host": 'smtp_host = "x"'}
+    },
     ("consent", "column"): {"consent": {"values": 'values = ["yes"]'}},
     ("consent", "values"): {"consent": {"column": 'column = "Consent"'}},
+    ("feedback", "url"): {"feedback": {"table": 'table = "t"'}},
+    ("feedback", "table"): {"feedback": {"url": 'url = "sqlite:///x.db"'}},
+    **{
+        ("feedback", password): {
+            "feedback": {"url": 'url = "sqlite:///x.db"', "table": 'table = "t"'}
+        }
+        for password in ("password", "password_file")
+    },
     ("duplicates", "column"): {"duplicates": {"keep": 'keep = "newest"'}},
     ("source", "changed_column"): {
         "duplicates": {"keep": 'keep = "newest"', "column": 'column = "updated_at"'}

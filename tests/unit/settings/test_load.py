@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sync.errors import ConfigurationError
-from sync.settings import load_settings, read_secret_file
+from sync.settings import load_alert_settings, load_settings, read_secret_file
 from sync.settings.example import example
 
 MINIMAL = """
@@ -90,13 +90,18 @@ def test_secrets_come_from_systemd_s_credentials(
     folder.mkdir()
     (folder / "client_secret").write_text("from systemd\n")
     (folder / "vault_key").write_text("a key\n")
+    (folder / "feedback_password").write_text("theirs\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     (tmp_path / "secret").write_text("from a file")
-    file.write_text(MINIMAL.replace("[source]", 'client_secret_file = "secret"\n[source]'))
+    file.write_text(
+        MINIMAL.replace("[source]", 'client_secret_file = "secret"\n[source]')
+        + '[feedback]\nurl = "sqlite:///x.db"\ntable = "t"\n'
+    )
     settings = load_settings(file)
     assert settings.client_secret == "from systemd"
     assert settings.vault.key is not None
     assert settings.vault.key.get_secret_value() == "a key"
+    assert settings.feedback_password == "theirs"
 
     monkeypatch.setenv("CONTACT_SYNC_OAUTH__CLIENT_SECRET", "from the environment")
     assert load_settings(file).client_secret == "from the environment"
@@ -110,6 +115,28 @@ def test_a_credential_that_holds_nothing_is_told(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     with pytest.raises(ConfigurationError, match=f"client_secret.*{words}"):
         load_settings(file)
+
+
+def test_a_credential_that_this_user_may_not_read_is_told(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(ConfigurationError, match=r"credential .*can't be read: Permission"):
+        load_settings(file)
+
+
+def test_the_alerts_are_found_in_a_configuration_that_is_wrong(file: Path) -> None:
+    file.write_text('[alerts]\nwebhook_url = "http://x.example"\n[source]\nno_such = 1\n')
+    assert load_alert_settings(file).alerts.webhook_url is not None
+    with pytest.raises(ConfigurationError):
+        load_settings(file)
+    file.write_text("[alerts]\nsmtp_port = 0\n")
+    with pytest.raises(ConfigurationError, match="smtp_port"):
+        load_alert_settings(file)
 
 
 def test_a_secret_file_is_read_only_when_it_is_secret(tmp_path: Path) -> None:

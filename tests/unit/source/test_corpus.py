@@ -4,9 +4,12 @@ Each file is made here; the expectation is the contacts' addresses with one fiel
 of the rows that are none.
 """
 
+import bz2
 import datetime as dt
 import gzip
 import io
+import lzma
+import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +20,13 @@ import openpyxl
 import orjson
 import pyarrow as pa
 import pytest
+from openpyxl.chart import BarChart
 from pyarrow import parquet
 
 from sync.contact.mapping import map_columns
 from sync.contact.rules import Rules
 from sync.contact.validation import check
-from sync.errors import SourceError
+from sync.errors import SourceEmpty, SourceError
 from sync.settings.options import Consent, FieldMapping, Source
 from sync.source import open_source
 
@@ -61,6 +65,15 @@ def zipped(**files: bytes) -> bytes:
     return data.getvalue()
 
 
+def tarred(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("contacts.csv")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
+
+
 def workbook(*rows: list[Any], styled: Callable[[Any], None] = lambda sheet: None) -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
@@ -82,6 +95,16 @@ def as_parquet(**columns: Any) -> bytes:
 
 def five_digits(sheet: Any) -> None:
     sheet["B2"].number_format = "00000"
+
+
+def hidden_first(sheet: Any) -> None:
+    other = sheet.parent.create_sheet("Lists", 0)
+    other.append(["choices"])
+    other.sheet_state = "hidden"
+
+
+def chart_first(sheet: Any) -> None:
+    sheet.parent.create_chartsheet("Chart", 0).add_chart(BarChart())
 
 
 def second_sheet(sheet: Any) -> None:
@@ -137,6 +160,15 @@ CORPUS = {
         text("email,city", *[f"{ANN},Köln"] * 30) + b"x@example.com,K\xf6ln\n",
         refused="in line 32, is 0xF6",
     ),
+    "utf-8 and windows in one file": Case(
+        PLAIN + text("b@example.com,Köln", encoding="cp1252"),
+        refused="is UTF-8 in some rows and in another encoding in others",
+    ),
+    "windows in which some letters could be utf-8": Case(
+        text("email,city", *[f"{ANN},Köln"] * 9, f"{ANN},GROß“", encoding="cp1252"),
+        [*KOELN * 9, (ANN, "GROß“")],
+        said="cp1252",
+    ),
     "cut off within a character": Case(
         "email,city\na@example.com,Kö".encode()[:-1], refused="0xC3"
     ),
@@ -146,6 +178,16 @@ CORPUS = {
     "pipes": Case(text("email|city", f"{ANN}|Köln"), KOELN),
     "semicolons with commas in the cells": Case(
         text("email;city;notes", f"{ANN};Köln;a, b, c, d"), KOELN
+    ),
+    "a line that says what separates": Case(
+        text("sep=;", "email;city", f"{ANN};Köln", "broken;x"), KOELN, [(4, "email_invalid")]
+    ),
+    "the same for one column": Case(text("SEP=;", "email", ANN), [(ANN, None)]),
+    "the same as Excel's Unicode text": Case(
+        text("sep=\t", "email\tcity", f"{ANN}\tKöln", encoding="utf-16", end="\r\n"), KOELN
+    ),
+    "the same against the configuration": Case(
+        text("sep=;", "email,city", f"{ANN},Köln"), KOELN, options={"delimiter": ","}
     ),
     "one column": Case(text("email", ANN, "b@example.com"), [(ANN, None), ("b@example.com", None)]),
     "a separator too many in all rows": Case(
@@ -180,6 +222,11 @@ CORPUS = {
         refused="quotation mark opened in row 2 is never closed",
     ),
     "stray NUL bytes": Case(b"email,city\nan\0n@example.com,K\xc3\xb6\0ln\n", KOELN),
+    "the end mark of DOS": Case(text("email,city", f"{ANN},Köln", end="\r\n") + b"\x1a", KOELN),
+    "rows that begin with a mark": Case(
+        text("email,city", f"\ufeff{ANN},Köln", encoding="utf-8-sig"), KOELN
+    ),
+    "two files in one": Case(PLAIN + PLAIN, KOELN * 2, [(3, "email_invalid")]),
     "too many cells": Case(
         text("email,city", "b@example.com,Bath,surplus", f"{ANN},Köln"), KOELN, [(2, "row")]
     ),
@@ -200,6 +247,8 @@ CORPUS = {
     "capitals, blanks and no-break spaces": Case(
         text(" E-MAIL ,\u00a0City\u200b", f"{ANN},Köln"), KOELN
     ),
+    "no header": Case(text(ANN, "b@example.com"), refused="it is no header line"),
+    "a header over two lines": Case(text('"e-\nmail",city', f"{ANN},Köln"), KOELN),
     "no column of addresses": Case(text("name,city", "Ann,Köln"), refused="e-mail addresses"),
     # values
     "leading zeros stay": Case(
@@ -213,6 +262,27 @@ CORPUS = {
     "NA and null are text": Case(
         text("email,city", f"{ANN},NA", "b@example.com,null"),
         [(ANN, "NA"), ("b@example.com", "null")],
+    ),
+    "numbers that a spreadsheet has shortened": Case(
+        text("email,city,phone", f"{ANN},2.451E+03,1.50856E+10", "b@example.com,E+ Bay,1"),
+        [(ANN, None), ("b@example.com", "E+ Bay")],
+        [(2, "number_shortened"), (2, "number_shortened")],
+    ),
+    "failed formulas": Case(
+        text("email,city", f"{ANN},#N/A", "b@example.com,#1 Place"),
+        [(ANN, None), ("b@example.com", "#1 Place")],
+        [(2, "formula_failed")],
+    ),
+    "addresses as mail programs copy them": Case(
+        text(
+            "email,city", f'"Ann B. <{ANN}>",Köln', f"mailto:{ANN}?subject=x,Köln", f"<{ANN}>,Köln"
+        ),
+        KOELN * 3,
+    ),
+    "two addresses in a cell": Case(
+        text("email,city", f"{ANN};b@example.com,Köln", f"{ANN},Köln"),
+        KOELN,
+        [(2, "email_invalid")],
     ),
     "clutter in addresses": Case(text("email,city", "\u200bANN@Example.com\u00a0 ,Köln"), KOELN),
     # other kinds of files
@@ -254,6 +324,21 @@ CORPUS = {
         name="c.xlsx",
         said="not read: “Old”",
     ),
+    "excel with a hidden first sheet": Case(
+        workbook(["email", "city"], [ANN, "Köln"], styled=hidden_first),
+        KOELN,
+        name="c.xlsx",
+        said="not read: “Lists”",
+    ),
+    "excel with a chart before the sheet": Case(
+        workbook(["email", "city"], [ANN, "Köln"], styled=chart_first), KOELN, name="c.xlsx"
+    ),
+    "excel with a failed formula": Case(
+        workbook(["email", "city"], [ANN, "#REF!"]),
+        [(ANN, None)],
+        [(2, "formula_failed")],
+        name="c.xlsx",
+    ),
     "excel with a surplus cell": Case(
         workbook(["email", "city"], [ANN, "Köln"], ["b@example.com", "Bath", "x"]),
         KOELN,
@@ -284,9 +369,30 @@ CORPUS = {
         [("a@example.com", "2451"), ("b@example.com", None)],
         name="c.parquet",
     ),
+    "parquet with several values in a cell": Case(
+        as_parquet(email=[ANN], city=pa.array([["Köln", "Bath"]])),
+        [(ANN, "Köln, Bath")],
+        name="c.parquet",
+    ),
     "parquet cut off": Case(
         as_parquet(email=[ANN])[:-9], refused="can't be read", name="c.parquet"
     ),
+    "excel with a password": Case(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 9, refused="one with a password", name="c.xlsx"
+    ),
+    "an opendocument spreadsheet": Case(
+        zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet", content_xml=b"<x/>"),
+        refused="is an OpenDocument spreadsheet; save it as an Excel workbook",
+        name="c.ods",
+    ),
+    "bzip2": Case(bz2.compress(PLAIN * 9), refused="packed with bzip2", name="c.csv.bz2"),
+    "xz": Case(lzma.compress(PLAIN * 9), refused="packed with xz", name="c.csv.xz"),
+    "tar": Case(tarred(PLAIN), refused="is a tar archive", name="c.tar.gz"),
+    "a page called xls": Case(
+        b"\n<html><table><tr><td>email</td></tr></table></html>", refused="HTML", name="c.xls"
+    ),
+    "json": Case(b'[{"email": "a@example.com"}]', refused="a JSON document", name="c.json"),
+    "json lines": Case(b'{"email": "a@example.com"}\n' * 2, refused="a JSON document"),
     "a pdf": Case(b"%PDF-1.7 ...", refused="a PDF document"),
     "random bytes": Case(bytes(range(256)) * 20, refused="a binary file"),
 }
@@ -298,7 +404,7 @@ def test_each_file_of_an_office_has_its_outcome(case: Case, tmp_path: Path) -> N
     path.write_bytes(case.data)
     options = Source.model_validate({"path": path, **case.options})
     if case.refused:
-        with pytest.raises(SourceError) as caught:
+        with pytest.raises((SourceError, SourceEmpty)) as caught:
             outcome(options)
         assert case.refused in str(caught.value)
         assert "\n" not in str(caught.value)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sync.errors import ConfigurationError, SourceError
+from sync.errors import ConfigurationError, ExitCode, SourceEmpty, SourceError
 from sync.settings.options import Source
-from sync.source import ContactSource
+from sync.source import ContactSource, open_source
 from sync.source.csv_file import CsvSource
 
 Rows = list[tuple[int, list[str]]]
@@ -55,6 +55,15 @@ def test_cells_stay_as_they_are_written(write: Write) -> None:
     assert read(source)[0] == [(2, ["02451", "007", "NA"]), (3, ["1e5", "", "null"])]
 
 
+@pytest.mark.parametrize("more", [b"", b"\n\n\n\n", b",\n,\n,\n9,10\n"])
+def test_a_chunk_without_rows_is_passed_over(write: Write, more: bytes) -> None:
+    path = write(b"a,b\n1,2\n3,4\n5,6\n7,8\n" + more)
+    options = Source(path=path).model_copy(update={"chunk_rows": 2})
+    rows = read(open_source(options, None))[0]
+    assert [cells[0] for _, cells in rows][:4] == ["1", "3", "5", "7"]
+    assert len(rows) == 4 + (b"9" in more)
+
+
 def test_rows_are_numbered_as_a_spreadsheet_shows_them(write: Write) -> None:
     path = write(b'a,b\n1,"x\ny"\n\n3,4\n,\n5,6\n')
     assert read(small_chunks(path))[0] == [(2, ["1", "x\ny"]), (4, ["3", "4"]), (6, ["5", "6"])]
@@ -65,9 +74,9 @@ def test_a_row_with_too_many_cells_is_named_and_the_rest_goes_on(write: Write) -
     rows, faults = read(small_chunks(path, 2))
     assert [row for row, _ in rows] == [3, 5, 6, 7]
     assert faults == [
-        (2, ["has 3 cells, but the header has 2"]),
-        (4, ["has 3 cells, but the header has 2"]),
-        (8, ["has 4 cells, but the header has 2"]),
+        (2, ["The row has 3 cells, but the header has 2."]),
+        (4, ["The row has 3 cells, but the header has 2."]),
+        (8, ["The row has 4 cells, but the header has 2."]),
     ]
 
 
@@ -75,8 +84,8 @@ def test_a_row_with_too_few_cells_is_named_and_the_rest_goes_on(write: Write) ->
     rows, faults = read(small_chunks(write(b'a,b,c\n1\n1,2,\n"1\n",2\n\n1,2,3\n,,4\n'), 2))
     assert rows == [(3, ["1", "2", ""]), (6, ["1", "2", "3"]), (7, ["", "", "4"])]
     assert faults == [
-        (2, ["has 1 cells, but the header has 3"]),
-        (4, ["has 2 cells, but the header has 3"]),
+        (2, ["The row has 1 cell, but the header has 3."]),
+        (4, ["The row has 2 cells, but the header has 3."]),
     ]
 
 
@@ -85,7 +94,7 @@ def test_a_separator_too_many_in_all_rows_is_one_sentence(write: Write) -> None:
     rows, faults = read(source)
     assert [row for row, _ in rows] == list(range(2, 203))
     assert {tuple(cells) for _, cells in rows} == {("1", "2", ""), ("5", "6", "")}
-    assert faults == [(203, ["has 1 cells, but the header has 2"])]
+    assert faults == [(203, ["The row has 1 cell, but the header has 2."])]
     assert source.description.endswith(
         "each row ends with a separator too many, which is passed over)"
     )
@@ -150,8 +159,6 @@ def test_a_file_can_be_read_twice(write: Write) -> None:
     [
         (b"", "is empty."),
         (b"\xef\xbb\xbf\n\n  \n", "is empty."),
-        (b"a,b\n", "has a header but no rows"),
-        (b"a,b\n,\n\n", "has a header but no rows"),
         (bytes(range(256)) * 20, "is a binary file"),
         (b"PK\x03\x04\x14\0\0\0", "can't be unpacked"),
         (b"\x1f\x8b\x08\0", "can't be unpacked"),
@@ -164,6 +171,13 @@ def test_what_is_no_csv_is_a_sentence(write: Write, data: bytes, sentence: str) 
         opened(write(data))
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"a,b\n", b"a,b\n,\n\n"])
+def test_a_header_without_rows_is_the_guard_s_business(write: Write, data: bytes) -> None:
+    with pytest.raises(SourceEmpty, match="has a header but no rows under it") as caught:
+        opened(write(data))
+    assert caught.value.exit_code is ExitCode.GUARD
 
 
 def test_a_missing_file_and_a_folder_are_sentences(tmp_path: Path) -> None:
@@ -192,17 +206,55 @@ def test_a_wrong_byte_far_into_the_file_is_named_exactly(write: Write) -> None:
         read(source)
 
 
+def test_a_wrong_byte_in_a_row_of_wrong_width_is_named_exactly(write: Write) -> None:
+    source = opened(write(b"a,b\n" + b"1,2\n" * 100_000 + b"3,4,\xff\n"), encoding="utf-8")
+    with pytest.raises(SourceError, match=r"byte 400,009, in line 100,002, is 0xFF"):
+        read(source)
+
+
 def test_a_quote_that_is_never_closed_is_a_sentence(write: Write) -> None:
     source = opened(write(b'a,b\n1,2\n3,"4\n5,6\n'))
     with pytest.raises(SourceError, match="quotation mark opened in row 3 is never closed"):
         read(source)
 
 
+def test_rows_are_numbered_through_all_blocks_of_a_large_file(write: Write) -> None:
+    kinds = [["x" * 20, 'a "b", c'], ["one"], ["1", "2", "3"], ["two\nlines", ""], [""]]
+    table = [kinds[at * at % 7 % 5] for at in range(100_000)]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["a", "b"], *table])
+    rows, faults = read(small_chunks(write(text.getvalue().encode()), 5_000))
+    assert rows == [(row, cells) for row, cells in enumerate(table, 2) if len(cells) == 2]
+    assert [row for row, _ in faults] == [
+        row for row, cells in enumerate(table, 2) if len(cells) != 2 and any(cells)
+    ]
+
+
+def test_a_cell_may_be_longer_than_what_is_read_at_once(write: Write) -> None:
+    long = "x, y\n" * 100_000
+    before = b"1,2\n" * 100_000
+    rows, faults = read(opened(write(b"a,b\n" + before + f'3,"{long}"\n4\n5,6\n'.encode())))
+    assert rows[-2:] == [(100_002, ["3", long]), (100_004, ["5", "6"])]
+    assert [row for row, _ in rows[:-2]] == list(range(2, 100_002))
+    assert faults == [(100_003, ["The row has 1 cell, but the header has 2."])]
+
+
+def test_a_quote_is_missed_however_much_follows(write: Write) -> None:
+    source = opened(write(b'a,b\n1,2\n3,"4\n' + b"5,6\n" * 200_000))
+    with pytest.raises(SourceError, match="quotation mark opened in row 3 is never closed"):
+        read(source)
+
+
+@pytest.mark.parametrize("last", [b"1,2", b"1,2\n", b"1,2\r", b"1,2\r\n\r\n", b'1,"2"', b"1,2\x1a"])
+def test_a_file_may_end_in_any_way(write: Write, last: bytes) -> None:
+    assert read(opened(write(b"a,b\n" + last))) == ([(2, ["1", "2"])], [])
+
+
 def test_blank_rows_only_after_the_first_bytes_are_no_rows(write: Write) -> None:
     source = opened(write(b"a,b\n" + b",\n" * 200_000 + b"1,2"))
     assert read(source)[0] == [(200_002, ["1", "2"])]
     source = opened(write(b"a,b\n" + b",\n" * 200_000))
-    with pytest.raises(SourceError, match="no rows"):
+    with pytest.raises(SourceEmpty, match="no rows"):
         read(source)
 
 

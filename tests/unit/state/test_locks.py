@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from sync.errors import Busy
+from sync.errors import Busy, LockLost
 from sync.settings import Settings
 from sync.state.locks import _own_connection
 from sync.state.store import Store, open_store
-from tests.conftest import SettingsFor
+from tests.conftest import SettingsFor, end_connections_of_locks
 
 AT_ONCE = timedelta(0)
 
@@ -62,18 +62,30 @@ def test_a_killed_holder_frees_its_lock(settings_for: SettingsFor, state_url: st
             pass
 
 
+@pytest.mark.parametrize("state_url", ["mariadb"], indirect=True)
 def test_a_lock_outlives_the_server_s_patience_with_idle_connections(
-    settings_for: SettingsFor, state_url: str
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = make_url(state_url)
-    if url.get_backend_name() != "mariadb":
-        pytest.skip("the patience of the others has no limit by default")
-    impatient = url.update_query_dict({"init_command": "SET SESSION wait_timeout = 1"})
-    settings = settings_for(state_url=impatient.render_as_string(hide_password=False))
-    with open_store(settings) as store, store.locks.hold("a.run", wait=AT_ONCE):
+    monkeypatch.setattr("sync.state.locks._MARIADB_PATIENCE_SECONDS", 1)
+    with store.locks.hold("a.run", wait=AT_ONCE):
         time.sleep(2.5)
         with pytest.raises(Busy), store.locks.hold("a.run", wait=AT_ONCE):
             pass
+
+
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+def test_waiting_for_a_lock_may_take_longer_than_a_statement(
+    settings_for: SettingsFor, state_url: str
+) -> None:
+    impatient = make_url(state_url).update_query_dict({"options": "-c statement_timeout=300"})
+    settings = settings_for(state_url=impatient.render_as_string(hide_password=False))
+    with (
+        open_store(settings) as store,
+        store.locks.hold("a.run", wait=AT_ONCE),
+        pytest.raises(Busy),
+        store.locks.hold("a.run", wait=timedelta(seconds=1)),
+    ):
+        pass
 
 
 def test_configurations_that_share_a_sqlite_file_share_its_locks(
@@ -97,3 +109,24 @@ def test_the_server_asks_soon_whether_a_lock_s_holder_lives(store: Store) -> Non
     # Over a Unix socket the server shows 0: there the kernel itself tells of a death.
     with store.locks.hold("a.run", wait=AT_ONCE), _own_connection(store.locks._unpooled) as own:
         assert own.scalar(text("SHOW tcp_keepalives_idle")) in ("15", "0")
+
+
+@pytest.mark.parametrize("state_url", ["postgresql", "mariadb"], indirect=True)
+def test_who_has_lost_its_lock_writes_nothing_more(store: Store) -> None:
+    count = text("SELECT count(*) FROM api_day")
+    put = text("INSERT INTO api_day (application, utc_day, used) VALUES ('a', :day, 1)")
+    with store.locks.hold("a.run", wait=AT_ONCE) as held:
+        under = store.under(held)
+        with under.write() as connection:
+            connection.execute(put, {"day": "1"})
+        end_connections_of_locks(store)
+        with store.locks.hold("a.run", wait=timedelta(seconds=30)):
+            for day in ("2", "3"):
+                with pytest.raises(LockLost) as failed, under.write() as connection:
+                    connection.execute(put, {"day": day})
+                assert str(failed.value).endswith(".")
+            with store.read() as connection:
+                assert connection.scalar(count) == 1
+            # What is no run's is written all the same.
+            with store.write() as connection:
+                connection.execute(put, {"day": "4"})

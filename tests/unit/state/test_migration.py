@@ -3,14 +3,20 @@
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, select, text
 
 from sync.errors import StateError
-from sync.state.schema import metadata
+from sync.state import bodies, migrate
+from sync.state.migrate import revisions
+from sync.state.schema import contact, metadata, staged
 from sync.state.store import Store, open_store
 from tests.conftest import SettingsFor
 
@@ -25,6 +31,11 @@ def test_the_migrations_make_exactly_the_described_tables(store: Store) -> None:
     assert found == set(metadata.tables) | {"alembic_version"}
 
 
+def test_the_files_names_are_the_order_of_the_migrations() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).with_name("migrations")))
+    assert revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
+
+
 def test_opening_again_changes_nothing(settings_for: SettingsFor, state_url: str) -> None:
     settings = settings_for(state_url=state_url)
     for _ in range(2):
@@ -34,6 +45,70 @@ def test_opening_again_changes_nothing(settings_for: SettingsFor, state_url: str
             ) if not connection.scalar(text("SELECT count(*) FROM api_day")) else None
     with open_store(settings) as store, store.read() as connection:
         assert connection.scalar(text("SELECT count(*) FROM api_day")) == 1
+
+
+def test_bodies_of_an_older_version_are_found_again(
+    settings_for: SettingsFor, state_url: str
+) -> None:
+    now = 1_700_000_000_000_000
+    people = [(account, n) for account in ("museum", "theatre") for n in range(600)]
+    engine = create_engine(state_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0016")
+        insert_contact = text(
+            "INSERT INTO contact (account, email, fingerprint, list_set_id, body, first_sent_at, "
+            "last_synced_at, source_key) "
+            "VALUES (:account, :email, :print, 1, :body, :now, :now, 'k')"
+        )
+        values = [
+            {
+                "account": account,
+                "email": f"p{n}@x.org",
+                "print": b"f" * 16,
+                "body": f'{{"of":"{account} {n} Zoë"}}',
+                "now": now,
+            }
+            for account, n in people
+        ]
+        connection.execute(insert_contact, values)
+        connection.execute(
+            text(
+                "INSERT INTO run (id, account, started_at, host, pid, dry_run, message, rows_read, "
+                "rejected, opted_out, duplicates, warnings, confirmed, refused, requests, "
+                f"{_quoted(engine, 'new')}, {_quoted(engine, 'changed')}, unchanged, gone) VALUES "
+                "(7, 'museum', 1, 'h', 1, false, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
+            )
+        )
+        connection.execute(
+            text(
+                f"INSERT INTO staged (run_id, {_quoted(engine, 'row')}, email, fingerprint, body, "
+                "size, list_set_id) VALUES (7, 3, 'a@x.org', :print, :body, 1, 1)"
+            ),
+            {"print": b"f" * 16, "body": '{"of":"a kept plan"}'},
+        )
+    engine.dispose()
+    with open_store(settings_for(state_url=state_url)) as store, store.read() as connection:
+        for account in ("museum", "theatre"):
+            rows = connection.execute(
+                select(contact.c.email, contact.c.body_id, contact.c.source_key).where(
+                    contact.c.account == account
+                )
+            ).all()
+            found = bodies.read(connection, account, [row.body_id for row in rows])
+            assert len(rows) == 600
+            for row, body in zip(rows, found, strict=True):
+                assert body == f'{{"of":"{account} {row.email[1:-6]} Zoë"}}'
+                assert row.source_key == "k"
+        [kept] = connection.execute(select(staged)).all()
+        assert (kept.run_id, kept.row, kept.email) == (7, 3, "a@x.org")
+        assert bodies.read(connection, "museum", [kept.body_id]) == ['{"of":"a kept plan"}']
+
+
+def _quoted(engine: Engine, name: str) -> str:
+    return engine.dialect.identifier_preparer.quote_identifier(name)
 
 
 def test_a_newer_version_s_database_is_refused_with_a_sentence_and_left_alone(

@@ -1,20 +1,24 @@
 """Staging and comparing, on each kind of database."""
 
+import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from sync.plan import batches
 from sync.settings.options import Api
-from sync.state import audience, staging
-from sync.state.audience import Ended
-from sync.state.list_sets import list_set_id, lists_of_set
+from sync.state import audience, bodies, comparison, observations, staging
+from sync.state.comparison import Action
+from sync.state.duplicates import Duplicate, Keep, Merged, drop_duplicates
+from sync.state.id_sets import LISTS, TAGS
+from sync.state.observations import OPT_OUTS, Ended, Observation
 from sync.state.outbox import BatchState, Outbox
 from sync.state.runs import Runs
-from sync.state.staging import Action
+from sync.state.schema import staged
 from sync.state.store import Store
 
 ACCOUNT = "museum"
@@ -37,17 +41,17 @@ class Town:
         row = 1
         for chunk in chunks:
             with self.store.write() as connection:
-                list_set = list_set_id(connection, self.account, lists)
+                list_set = LISTS.set_id(connection, self.account, lists)
                 frame = _frame(chunk, row)
-                staging.stage(connection, run_id, frame, [None] * len(frame), {None: list_set})
+                staging.stage(connection, run_id, frame, {(): list_set}, {(): None})
             row += len(chunk)
         return run_id
 
     def plan(self, *chunks: Source, lists: Iterable[str] = (A,)) -> int:
         run_id = self.stage(*chunks, lists=lists)
         with self.store.write() as connection:
-            staging.drop_duplicates(connection, run_id)
-            staging.compare(connection, self.account, run_id)
+            drop_duplicates(connection, run_id, lambda _: None)
+            comparison.compare(connection, self.account, run_id)
         return run_id
 
     def send(self, run_id: int, now: datetime = NOW) -> None:
@@ -56,22 +60,28 @@ class Town:
             lists = staging.lists_to_send(connection, run_id)
             self.outbox.record(connection, run_id, list(batches(rows, lists, Api())), now)
         for entry in self.outbox.open():
-            self.outbox.settle(entry, BatchState.CONFIRMED, [], "", now)
+            self.outbox.settle(entry, BatchState.ARRIVED, [], "", now)
+        self.outbox.note_arrived()
 
     def sync(self, *chunks: Source, lists: Iterable[str] = (A,), now: datetime = NOW) -> None:
         self.send(self.plan(*chunks, lists=lists), now)
 
     def counts(self, run_id: int) -> dict[str, int]:
         with self.store.read() as connection:
-            counted = staging.counts(connection, run_id)
-            gone = staging.gone(connection, self.account, run_id)
+            counted = comparison.counts(connection, run_id)
+            gone = comparison.gone(connection, self.account, run_id, counted)
         return {action.value: count for action, count in counted.items() if count} | (
             {"gone": gone} if gone else {}
         )
 
     def ended(self, *ended: tuple[str, Ended]) -> None:
         with self.store.write() as connection:
-            audience.note_opt_outs(connection, self.account, ended, NOW)
+            seen = [Observation(email=email, kind=kind) for email, kind in ended]
+            observations.note(connection, self.account, seen, NOW)
+
+    def came_back(self, *emails: str) -> None:
+        with self.store.write() as connection:
+            observations.end(connection, self.account, emails, OPT_OUTS, NOW)
 
     def sees(self, email: str, *lists: str) -> None:
         with self.store.write() as connection:
@@ -102,6 +112,8 @@ def _frame(chunk: Source, first_row: int) -> pd.DataFrame:
             "fingerprint": pd.Series(
                 [blake2b(body.encode(), digest_size=16).digest() for body in bodies], dtype=object
             ),
+            "lists": pd.Series([()] * len(chunk), dtype=object),
+            "tags": pd.Series([()] * len(chunk), dtype=object),
         }
     )
 
@@ -127,7 +139,8 @@ def test_only_what_was_confirmed_is_unchanged_next_time(town: Town) -> None:
         lists = staging.lists_to_send(connection, run_id)
         town.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
     [entry] = town.outbox.open()
-    assert town.outbox.settle(entry, BatchState.CONFIRMED, [2], "", NOW) == 2
+    assert town.outbox.settle(entry, BatchState.ARRIVED, [2], "", NOW) == 2
+    town.outbox.note_arrived()
     again = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
     assert town.counts(again) == {"new": 1, "unchanged": 2}
     assert [email for email, _ in town.payloads(again)] == ["b@x.org"]
@@ -143,9 +156,10 @@ def test_the_last_of_duplicates_wins_also_in_another_chunk(town: Town) -> None:
     run_id = town.stage(
         [("a@x.org", "1"), ("b@x.org", "1"), ("a@x.org", "2")], [("a@x.org", "3"), ("c@x.org", "1")]
     )
+    losers: list[Duplicate] = []
     with town.store.write() as connection:
-        losers = staging.drop_duplicates(connection, run_id)
-        staging.compare(connection, ACCOUNT, run_id)
+        assert drop_duplicates(connection, run_id, losers.append) == 2
+        comparison.compare(connection, ACCOUNT, run_id)
     assert [(loser.row, loser.email, loser.winner) for loser in losers] == [
         (1, "a@x.org", 4),
         (3, "a@x.org", 4),
@@ -158,8 +172,60 @@ def test_the_last_of_duplicates_wins_also_in_another_chunk(town: Town) -> None:
 def test_very_many_duplicates_leave_one(town: Town) -> None:
     run_id = town.stage([("a@x.org", str(number)) for number in range(1_700)])
     with town.store.write() as connection:
-        assert len(staging.drop_duplicates(connection, run_id)) == 1_699
-    assert town.counts(run_id) == {"unchanged": 1}
+        assert drop_duplicates(connection, run_id, lambda _: None) == 1_699
+    assert town.counts(run_id) == {"new": 1}
+
+
+def test_merged_rows_go_with_the_lists_and_the_tags_of_all(town: Town) -> None:
+    rows = [("a@x.org", "1"), ("a@x.org", "2"), ("b@x.org", "1"), ("b@x.org", "2")]
+    frame = _frame(rows, 1)
+    frame["lists"] = pd.Series([("A",), ("B",), ("A",), ("A",)], dtype=object)
+    frame["tags"] = pd.Series([("S",), ("T",), (), ()], dtype=object)
+    run_id = town.runs.begin(NOW, dry_run=False)
+    losers: list[Duplicate] = []
+    with town.store.write() as connection:
+        lists: dict[tuple[str, ...], int] = {
+            (name,): LISTS.set_id(connection, ACCOUNT, (name * 36,)) for name in "AB"
+        }
+        tags: dict[tuple[str, ...], int | None] = {
+            (name,): TAGS.set_id(connection, ACCOUNT, (name * 36,)) for name in "ST"
+        }
+        staging.stage(connection, run_id, frame, lists, {(): None, **tags})
+        drop_duplicates(
+            connection,
+            run_id,
+            losers.append,
+            keep=Keep.MERGE,
+            merge=lambda bodies: Merged("+".join(bodies), 7, b"m" * 16),
+        )
+        kept = connection.execute(select(staged).order_by(staged.c.row)).all()
+        [body] = bodies.read(connection, ACCOUNT, [kept[0].body_id])
+        both = LISTS.ids_of(connection, kept[0].list_set_id)
+        tagged = TAGS.ids_of(connection, kept[0].tag_set_id)
+    assert [(each.row, each.winner) for each in losers] == [(1, 2), (3, 4)]
+    assert [(each.row, each.size, each.fingerprint) for each in kept] == [
+        (2, 7, b"m" * 16),
+        (4, 7, b"m" * 16),
+    ]
+    assert body == "+".join(frame["body"][:2])
+    assert (both, tagged) == (("A" * 36, "B" * 36), ("S" * 36, "T" * 36))
+    assert (kept[1].list_set_id, kept[1].tag_set_id) == (lists["A",], None)
+
+
+def test_more_duplicates_take_no_more_memory(town: Town) -> None:
+    def peak(count: int) -> int:
+        run_id = town.stage([(f"p{number // 2}@x.org", "1") for number in range(2 * count)])
+        with town.store.write() as connection:
+            tracemalloc.start()
+            try:
+                told = drop_duplicates(connection, run_id, lambda _: None)
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+                assert told == count
+
+    peak(100)  # what is loaded once
+    assert peak(45_000) < 1.5 * peak(15_000)
 
 
 ALIKE = [
@@ -198,13 +264,12 @@ def test_who_opted_out_is_left_out_with_the_reason_and_free_again_later(town: To
     run_id = town.plan(source)
     assert town.counts(run_id) == {"opted_out": 2, "changed": 1, "new": 1}
     with town.store.read() as connection:
-        left_out = staging.opted_out(connection, ACCOUNT, run_id)
+        left_out = list(comparison.opted_out(connection, ACCOUNT, run_id))
     assert [(each.row, each.email, each.kind) for each in left_out] == [
         (1, "a@x.org", "unsubscribed"),
         (2, "b@x.org", "deleted"),
     ]
-    with town.store.write() as connection:
-        audience.forget_opt_outs_before(connection, ACCOUNT, NOW + timedelta(seconds=1))
+    town.came_back("a@x.org", "b@x.org")
     assert town.counts(town.plan(source)) == {"changed": 3, "new": 1}
 
 
@@ -234,8 +299,18 @@ def test_who_left_every_list_is_left_out(town: Town) -> None:
     run_id = town.plan([("a@x.org", "2")])
     assert town.counts(run_id) == {"opted_out": 1}
     with town.store.read() as connection:
-        [left_out] = staging.opted_out(connection, ACCOUNT, run_id)
+        [left_out] = comparison.opted_out(connection, ACCOUNT, run_id)
     assert left_out.kind == "left_list"
+
+
+def test_who_left_every_list_is_left_out_however_often_it_is_compared(town: Town) -> None:
+    town.sync([("a@x.org", "1")])
+    town.sees("a@x.org")
+    run_id = town.plan([("a@x.org", "2")])
+    for _ in range(2):
+        with town.store.write() as connection:
+            comparison.compare(connection, ACCOUNT, run_id)
+        assert town.counts(run_id) == {"opted_out": 1}
 
 
 def test_who_came_back_to_a_list_is_free_again(town: Town) -> None:
@@ -266,11 +341,11 @@ def test_comparing_again_decides_again(town: Town) -> None:
     town.sees("a@x.org", B)
     town.ended(("b@x.org", Ended.UNSUBSCRIBED))
     with town.store.write() as connection:
-        staging.compare(connection, ACCOUNT, run_id)
+        comparison.compare(connection, ACCOUNT, run_id)
     assert town.counts(run_id) == {"changed": 1, "opted_out": 1, "new": 1}
+    town.came_back("b@x.org")
     with town.store.write() as connection:
-        audience.forget_opt_outs_before(connection, ACCOUNT, NOW + timedelta(seconds=1))
-        staging.compare(connection, ACCOUNT, run_id)
+        comparison.compare(connection, ACCOUNT, run_id)
     assert town.counts(run_id) == {"changed": 2, "new": 1}
     assert sorted(town.payloads(run_id)) == [
         ("a@x.org", (B,)),
@@ -284,7 +359,7 @@ def test_a_later_sync_keeps_the_instant_of_the_first(town: Town) -> None:
     town.sync([("a@x.org", "2"), ("b@x.org", "1")], now=NOW + timedelta(days=1))
     with town.store.read() as connection:
         rows = connection.exec_driver_sql(
-            "SELECT email, first_synced_at, last_synced_at FROM contact ORDER BY email"
+            "SELECT email, first_sent_at, last_synced_at FROM contact ORDER BY email"
         ).all()
     day = 24 * 3600 * 1_000_000
     first = int(NOW.timestamp()) * 1_000_000
@@ -305,11 +380,11 @@ def test_accounts_know_nothing_of_each_other(town: Town) -> None:
 
 def test_a_list_set_is_recorded_once_whatever_the_order(town: Town) -> None:
     with town.store.write() as connection:
-        number = list_set_id(connection, ACCOUNT, (B, A, B))
-        assert list_set_id(connection, ACCOUNT, (A, B)) == number
-        assert list_set_id(connection, "theatre", (A, B)) != number
-        assert lists_of_set(connection, number) == (A, B)
-        assert lists_of_set(connection, list_set_id(connection, ACCOUNT, ())) == ()
+        number = LISTS.set_id(connection, ACCOUNT, (B, A, B))
+        assert LISTS.set_id(connection, ACCOUNT, (A, B)) == number
+        assert LISTS.set_id(connection, "theatre", (A, B)) != number
+        assert LISTS.ids_of(connection, number) == (A, B)
+        assert LISTS.ids_of(connection, LISTS.set_id(connection, ACCOUNT, ())) == ()
 
 
 def test_an_empty_chunk_stages_nothing(town: Town) -> None:

@@ -1,0 +1,158 @@
+"""Fields that the source has emptied, and that the account may still hold.
+
+An import can't be relied on to clear a field, so what a contact's new body lacks is noted beside
+it, and beside the contact once the body is confirmed; it stays there until it was seen to be gone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+
+from sync.portions import PER_STATEMENT, portions
+from sync.state import bodies
+from sync.state.comparison import Action
+from sync.state.observations import Ended
+from sync.state.schema import contact, observation, staged
+from sync.state.store import Store
+
+_FETCHED_AT_ONCE = 1_000
+Emptied = Callable[[str, str, Iterable[str]], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Uncleared:
+    """A contact of whom some fields are to be cleared; `row` is the source's, if it has one."""
+
+    email: str
+    row: int
+    body: str
+    fields: tuple[str, ...]
+
+
+def note(connection: Connection, account: str, run_id: int, emptied: Emptied) -> None:
+    """Note of each changed contact what the source has emptied.
+
+    `emptied` is given the old body, the new one, and what was not cleared before.
+    """
+    here = staged.c.run_id == run_id
+    connection.execute(
+        update(staged).where(here, staged.c.uncleared.is_not(None)).values(uncleared=None)
+    )
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for rows in _changed(connection, account, run_id):
+        before = bodies.read(connection, account, [row.before for row in rows])
+        now = bodies.read(connection, account, [row.now for row in rows])
+        for row, old, new in zip(rows, before, now, strict=True):
+            if fields := emptied(old, new, _read(row.uncleared)):
+                alike.setdefault(fields, []).append(row.row)
+    for fields, numbers in alike.items():
+        for some in portions(numbers):
+            connection.execute(
+                update(staged)
+                .where(here, staged.c.row.in_(some))
+                .values(uncleared=orjson.dumps(fields).decode())
+            )
+
+
+def count(connection: Connection, account: str, run_id: int) -> int:
+    """Of how many contacts a run would clear fields once its imports are confirmed."""
+    same = exists().where(
+        contact.c.account == account,
+        contact.c.email == staged.c.email,
+        contact.c.fingerprint == staged.c.fingerprint,
+    )
+    changed = select(func.count()).where(
+        staged.c.run_id == run_id,
+        staged.c.action == Action.CHANGED,
+        staged.c.uncleared.is_not(None),
+        ~same,
+    )
+    left = select(func.count()).where(_to_clear(account, run_id))
+    return (connection.scalar(changed) or 0) + (connection.scalar(left) or 0)
+
+
+def waiting(store: Store, account: str, run_id: int) -> Iterator[Uncleared]:
+    """The contacts whose fields are to be cleared now, by address.
+
+    Left out is who ended it there, and whose new body is not confirmed: it may fill the field.
+    """
+    after = ""
+    in_source = and_(staged.c.run_id == run_id, staged.c.email == contact.c.email)
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(
+                select(contact.c.email, staged.c.row, contact.c.body_id, contact.c.uncleared)
+                .select_from(contact.outerjoin(staged, in_source))
+                .where(_to_clear(account, run_id), contact.c.email > after)
+                .order_by(contact.c.email)
+                .limit(PER_STATEMENT)
+            ).all()
+            texts = bodies.read(connection, account, [row.body_id for row in rows])
+        for row, body in zip(rows, texts, strict=True):
+            yield Uncleared(row.email, row.row or 0, body, _read(row.uncleared))
+        if len(rows) < PER_STATEMENT:
+            return
+        after = rows[-1].email
+
+
+def cleared(connection: Connection, account: str, email: str) -> None:
+    """Note that the account holds nothing of a contact that it should not."""
+    connection.execute(
+        update(contact)
+        .where(contact.c.account == account, contact.c.email == email)
+        .values(uncleared=None)
+    )
+
+
+def _changed(
+    connection: Connection, account: str, run_id: int
+) -> Iterator[Sequence[Row[int, int, int, str | None]]]:
+    """The changed rows of which something may have been emptied, some at a time."""
+    after = -1
+    while True:
+        rows = connection.execute(
+            select(
+                staged.c.row,
+                contact.c.body_id.label("before"),
+                staged.c.body_id.label("now"),
+                contact.c.uncleared,
+            )
+            .join(contact, contact.c.email == func.coalesce(staged.c.former, staged.c.email))
+            .where(
+                contact.c.account == account,
+                staged.c.run_id == run_id,
+                staged.c.row > after,
+                staged.c.action == Action.CHANGED,
+                or_(
+                    contact.c.fingerprint != staged.c.fingerprint, contact.c.uncleared.is_not(None)
+                ),
+            )
+            .order_by(staged.c.row)
+            .limit(_FETCHED_AT_ONCE)
+        ).all()
+        yield rows
+        if len(rows) < _FETCHED_AT_ONCE:
+            return
+        after = rows[-1].row
+
+
+def _to_clear(account: str, run_id: int) -> ColumnElement[bool]:
+    wanted = staged.alias()
+    unconfirmed = exists().where(
+        wanted.c.run_id == run_id,
+        wanted.c.email == contact.c.email,
+        wanted.c.fingerprint != contact.c.fingerprint,
+    )
+    ended = exists().where(
+        observation.c.account == account,
+        observation.c.email == contact.c.email,
+        observation.c.kind.in_((Ended.UNSUBSCRIBED, Ended.DELETED)),
+    )
+    ours = and_(contact.c.account == account, contact.c.uncleared.is_not(None))
+    return and_(ours, ~unconfirmed, ~ended)
+
+
+def _read(fields: str | None) -> tuple[str, ...]:
+    return tuple(orjson.loads(fields)) if fields else ()

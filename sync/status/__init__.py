@@ -1,0 +1,1 @@
+"""How accounts stand, read from the state alone: facts, a page to look at, /healthz, /metrics."""

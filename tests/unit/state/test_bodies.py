@@ -1,0 +1,113 @@
+"""Bodies kept in blocks, and rows put in by whole columns, on each kind of database."""
+
+import pyarrow as pa
+import pytest
+from sqlalchemy import func, select
+
+from sync.plan import batches
+from sync.settings.options import Api
+from sync.state import bodies, staging
+from sync.state.bulk_insert import insert_columns
+from sync.state.outbox import BatchState
+from sync.state.schema import body_block, contact, staged
+from sync.state.store import Store
+from tests.unit.state.test_staging import ACCOUNT, NOW, Town
+
+TEXTS = [
+    "plain",
+    'it\'s "quoted" \\ and\\n escaped',
+    "tab\tline\nreturn\r",
+    "%s %(name)s :name {0}",
+    "Zoë 😀 ß",
+    "NULL",
+    "\\N",
+]
+
+
+@pytest.fixture
+def town(store: Store) -> Town:
+    return Town(store)
+
+
+def test_bodies_are_read_in_any_order_over_many_blocks(store: Store) -> None:
+    texts = [f'{{"email":"p{number}@x.org","note":"Zoë \\n {number}"}}' for number in range(20_000)]
+    with store.write() as connection:
+        first = bodies.keep(connection, ACCOUNT, texts)
+        other = bodies.keep(connection, "theatre", ["{}"])
+        more = bodies.keep(connection, ACCOUNT, texts[:3])
+    for places in ([0], range(700), [*range(19_999, -1, -997)], [5, 5, 19_999, 0]):
+        with store.read() as connection:
+            found = bodies.read(connection, ACCOUNT, [first + place for place in places])
+        assert found == [texts[place] for place in places]
+    with store.read() as connection:
+        assert bodies.read(connection, "theatre", [other]) == ["{}"]
+        assert bodies.read(connection, ACCOUNT, range(more, more + 3)) == texts[:3]
+        assert bodies.read(connection, ACCOUNT, []) == []
+
+
+def test_what_no_contact_needs_is_forgotten_and_nothing_else(town: Town) -> None:
+    town.sync([(f"p{number}@x.org", "1") for number in range(600)])
+    town.sync([(f"p{number}@x.org", "2" if number < 256 else "1") for number in range(600)])
+    run_id = town.stage([("p1@x.org", "3")])
+    with town.store.write() as connection:
+        connection.execute(staged.delete().where(staged.c.run_id != run_id))
+        bodies.discard(connection, ACCOUNT)
+        blocks = connection.scalar(select(func.count()).select_from(body_block))
+        ids = connection.execute(select(contact.c.email, contact.c.body_id)).all()
+        found = bodies.read(connection, ACCOUNT, [each.body_id for each in ids])
+    # Of the first sync's three the first has gone; of the second's three the last two too.
+    assert blocks == 2 + 1 + 1
+    for row, body in zip(ids, found, strict=True):
+        value = "2" if int(row.email[1:].partition("@")[0]) < 256 else "1"
+        assert body == f'{{"email":"{row.email}","first_name":"{value}"}}'
+
+
+def test_whole_columns_arrive_as_they_are(store: Store) -> None:
+    count = len(TEXTS)
+    digests = [bytes((number, 0, 10, 13, 39, 92, 255, *range(9))) for number in range(count)]
+    tags = [None, *range(1, count)]
+    columns = {
+        "row": pa.array(range(5, 5 + count), pa.int64()),
+        "email": pa.array(TEXTS, pa.large_string()),
+        "fingerprint": pa.array([b"x" * 16, *digests], pa.binary(16))[1:],
+        "body_id": pa.array([10**11 + number for number in range(count)], pa.int64()),
+        "size": pa.array([0] * count, pa.int64()),
+        "tag_set_id": pa.array(tags, pa.int64()),
+        "source_key": pa.array([None, *TEXTS[1:]], pa.large_string()),
+    }
+    constants: dict[str, str | int | None] = {
+        "run_id": 7,
+        "list_set_id": 3,
+        "action": "it's \\ new",
+        "owned": None,
+    }
+    with store.write() as connection:
+        insert_columns(connection, staged, columns, constants)
+        rows = connection.execute(select(staged).order_by(staged.c.row)).all()
+    assert [row.row for row in rows] == list(range(5, 5 + count))
+    assert [row.email for row in rows] == TEXTS
+    assert [row.fingerprint for row in rows] == digests
+    assert [row.body_id for row in rows] == [10**11 + number for number in range(count)]
+    assert [row.tag_set_id for row in rows] == tags
+    assert [row.source_key for row in rows] == [None, *TEXTS[1:]]
+    assert {(row.run_id, row.list_set_id, row.action, row.owned, row.size) for row in rows} == {
+        (7, 3, "it's \\ new", None, 0)
+    }
+
+
+def test_what_arrived_is_noted_by_the_next_run_when_this_one_is_killed(town: Town) -> None:
+    run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1")])
+    with town.store.write() as connection:
+        rows = staging.to_send(connection, run_id)
+        lists = staging.lists_to_send(connection, run_id)
+        town.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
+    [entry] = town.outbox.open()
+    town.outbox.settle(entry, BatchState.ARRIVED, [], "", NOW)
+    # Killed here. What follows is the next run's beginning.
+    with town.store.write() as connection:
+        staging.discard_settled(connection, ACCOUNT)
+    town.outbox.note_arrived()
+    with town.store.write() as connection:
+        staging.discard_settled(connection, ACCOUNT)
+    again = town.plan([("a@x.org", "1"), ("b@x.org", "2")])
+    assert town.counts(again) == {"unchanged": 1, "changed": 1}
