@@ -82,18 +82,26 @@ class Queue:
 
     async def put(self, account: str, look: Look) -> None:
         """Let the account wait for a look at this time, or for an earlier one that it waits for."""
+        while (wanted := await self._without_others(account, look)) is not None:
+            look = wanted
+            # Raised when another host has put one in meanwhile, which may be a later one.
+            with suppress(AlreadyEnqueued):
+                await self._task.configure(
+                    lock=account, queueing_lock=account, schedule_at=look.at
+                ).defer_async(
+                    account=account, asked_at=look.asked_at.isoformat() if look.asked_at else None
+                )
+                return
+
+    async def _without_others(self, account: str, look: Look) -> Look | None:
+        """Take out what the account waits for; returns a look for both, None if that one does."""
         for job in await self._jobs.list_jobs_async(queueing_lock=account, status="todo"):
             there = _look_of(job)
             if there.at <= look.at and (there.asked_at or not look.asked_at):
-                return
+                return None
             look = Look(min(there.at, look.at), look.asked_at or there.asked_at)
             await self._jobs.cancel_job_by_id_async(_number(job), delete_job=True)
-        with suppress(AlreadyEnqueued):  # by another host just now
-            await self._task.configure(
-                lock=account, queueing_lock=account, schedule_at=look.at
-            ).defer_async(
-                account=account, asked_at=look.asked_at.isoformat() if look.asked_at else None
-            )
+        return look
 
     async def put_all(self, looks: Mapping[str, Look]) -> None:
         """The same for many accounts; most of them mostly wait already."""
