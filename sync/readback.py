@@ -57,7 +57,8 @@ class ReadBack:
             sent = waiting.pop(contacts.address_of(there) or "", None)
             if sent is None:
                 continue
-            if refused := self._compare(sent, there, list_ids, said, took=took):
+            taken = took and not _untouched(there, activity)
+            if refused := self._compare(sent, there, list_ids, said, taken=taken):
                 found.append(refused)
         found += [
             _refusal(sent, "not_imported", "it is not there after the import", said)
@@ -87,16 +88,16 @@ class ReadBack:
         list_ids: tuple[str, ...],
         said: str,
         *,
-        took: bool,
+        taken: bool,
     ) -> Refused | None:
-        """How the contact is not there as it was sent; `took` when the import was carried out."""
+        """How the contact is not there as it was sent; `taken` when the import may have taken it."""
         if there.get("deleted_at"):
             return _refusal(sent, "deleted", "the contact was deleted", "")
         if contacts.is_unsubscribed(there):
             return _refusal(sent, "unsubscribed", "the person has unsubscribed", "")
         missing = set(list_ids) - set(there.get("list_memberships") or ())
         fields = differences(sent.body, there, self._custom_field_names)
-        if missing and (fields or not took):
+        if missing and (fields or not taken):
             return _refusal(sent, "not_on_list", "it is not on its lists after the import", said)
         if missing and not contacts.is_reached(there):
             reason = "mails to it came back, or it is to be confirmed: it was put on no list"
@@ -109,6 +110,12 @@ class ReadBack:
             names = ", ".join(each.field for each in fields)
             return _refusal(sent, "not_as_sent", f"{names} differ after the import", said)
         return None
+
+
+def _untouched(there: Contact, activity: Activity) -> bool:
+    """Whether nothing has changed the contact since the import was queued."""
+    updated = contacts.updated_at(there)
+    return bool(updated and activity.created_at and updated < activity.created_at)
 
 
 def _refusal(sent: BatchContact, code: str, reason: str, said: str) -> Refused:

@@ -140,3 +140,6 @@ class Readdressing:
         )
         with self._store.write() as connection:
             address_changes.take_for_others(connection, run_id, [change.row])
+            # It is the same person, who is not put on these lists under another address.
+            left = address_changes.left_lists(connection, self._account, change.former)
+            audience.note_left(connection, self._account, change.email, left, self._clock())

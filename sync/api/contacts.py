@@ -136,6 +136,11 @@ def created_at(contact: Contact) -> datetime | None:
     return _instant(contact.get("created_at"))
 
 
+def updated_at(contact: Contact) -> datetime | None:
+    """When it was changed last, by whatever moves that; None when that can't be read."""
+    return _instant(contact.get("updated_at"))
+
+
 def deleted_at(contact: Contact) -> datetime | None:
     """When it was deleted: by the contract a day alone."""
     return _instant(contact.get("deleted_at"))

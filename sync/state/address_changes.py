@@ -126,6 +126,14 @@ def take_for_others(connection: Connection, run_id: int, rows: Iterable[int]) ->
         )
 
 
+def left_lists(connection: Connection, account: str, email: str) -> list[str]:
+    """The lists that the person has left, as far as it is known."""
+    left = and_(observation.c.account == account, observation.c.kind == Ended.LEFT_LIST)
+    return list(
+        connection.scalars(select(observation.c.list_id).where(left, observation.c.email == email))
+    )
+
+
 def note_id(connection: Connection, account: str, email: str, contact_id: str) -> None:
     """Note Constant Contact's id, by which a change is recognised whose answer was lost."""
     connection.execute(
@@ -142,9 +150,7 @@ def rename(connection: Connection, account: str, former: str, email: str, now: d
     """
     end(connection, account, [former], list(Told), now)
     left = and_(observation.c.account == account, observation.c.kind == Ended.LEFT_LIST)
-    lists = connection.scalars(
-        select(observation.c.list_id).where(left, observation.c.email == former)
-    ).all()
+    lists = left_lists(connection, account, former)
     connection.execute(
         delete(observation).where(
             left, observation.c.email == email, observation.c.list_id.in_(lists)

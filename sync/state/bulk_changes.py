@@ -139,8 +139,8 @@ def _apply(
     for some in portions(emails):
         ours = and_(contact.c.account == account, contact.c.email.in_(some))
         if kind is BulkKind.DELETE:
-            empty = LISTS.set_id(connection, account, ())
-            values = {"removed_at": now, "list_set_id": empty, "tag_set_id": None}
+            # A deletion takes a contact's lists alone: its tags are there again when it is.
+            values = {"removed_at": now, "list_set_id": LISTS.set_id(connection, account, ())}
             connection.execute(update(contact).where(ours).values(values))
         elif kind is BulkKind.LEAVE_LIST:
             _change_sets(connection, account, ours, LISTS, "list_set_id", without={target})

@@ -112,6 +112,18 @@ def test_who_was_not_put_on_the_new_list_has_not_left_it(departments: Company) -
     assert departments.lists_of("p0@example.com") == ["News"]
 
 
+def test_who_an_import_with_errors_has_not_put_on_the_new_list_has_not_left_it(
+    departments: Company,
+) -> None:
+    departments.has("p0@example.com", department="News")
+    departments.sandbox.plan_activity(Plan("partial", kind="contacts_import", share=0.0))
+    recording = departments.sync()
+    assert [code for _, code, _ in departments.rejects(recording)] == ["not_on_list"]
+    departments.days_pass(8)
+    departments.sync()
+    assert departments.lists_of("p0@example.com") == ["News"]
+
+
 @pytest.mark.parametrize("end", ["failed", "timed_out", "cancelled", "partial"])
 def test_a_change_that_failed_is_told_and_tried_again_by_the_next_run(
     departments: Company, end: End

@@ -281,6 +281,23 @@ def test_an_address_that_is_refused_is_told(town: Company) -> None:
     assert code == "address_refused"
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_list_that_was_left_is_not_joined_by_the_second_contact_either(
+    town: Company, taken: bool
+) -> None:
+    town.sandbox.people.leave_list(OLD, "News")
+    move(town, OLD, NEW)
+    if taken:
+        town.sandbox.people.add_contact(NEW)
+    else:
+        town.sandbox.add_fault(Fault("status", "/v3/contacts/*", "PUT", status=400))
+    for _ in range(2):
+        town.sync()
+        assert town.lists_of(NEW) == ["Customers"]
+        town.next_day()
+        town.has(NEW, first_name="Grace")
+
+
 def test_a_clash_of_edits_is_tried_again_and_then_waits_for_another_day(town: Company) -> None:
     move(town, OLD, NEW)
     town.sandbox.add_fault(Fault("status", "/v3/contacts/*", "PUT", status=409, count=3))

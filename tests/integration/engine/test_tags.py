@@ -73,3 +73,20 @@ def test_a_tag_that_was_deleted_there_need_not_be_taken_off(
     company.sync()
     assert tags_of(company, "p0@example.com") == ["from-erp", "silver"]
     assert company.sandbox.requests(path="/v3/activities/contacts_taggings_remove") == []
+
+
+def test_who_comes_back_after_a_deletion_of_ours_loses_the_former_tags(
+    company_with: CompanyWith,
+) -> None:
+    gone = {"action": "delete", "after_runs": 1}
+    company = company_with(**TAGGED, gone=gone, guard={"minimum_contacts": 2000})
+    company.has(*people(3), grade="gold")
+    company.sync()
+    company.next_day()
+    del company.rows["p0@example.com"]
+    assert company.sync().counts.deleted == 1
+    company.next_day()
+    company.has("p0@example.com", grade="silver")
+    company.sync()
+    assert tags_of(company, "p0@example.com") == ["from-erp", "silver"]
+    quiet_day(company)

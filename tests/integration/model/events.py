@@ -45,10 +45,11 @@ class Events:
             _one_of(draw, possible)(draw, person)
 
     def end_there(self, draw: Draw) -> None:
-        """Perhaps somebody unsubscribes, leaves a list, or is deleted or restored."""
+        """While a plan waits, perhaps somebody unsubscribes, leaves a list, or comes back."""
         person = self._somebody(draw)
         possible = self._there(person)
         if possible and draw(st.booleans()):
+            person.late = person.out
             _one_of(draw, possible)(draw, person)
 
     def write_source(self) -> None:

@@ -67,6 +67,8 @@ class Person:
     """We brought the person, so that the key tells who it is under another address."""
     doubled: bool = False
     """Constant Contact refused the new address, so there is a second contact."""
+    late: bool = False
+    """Came back while a plan waited for a person: it adds nobody, so the run after it does."""
     missing: int = 0
     """In how many quiet runs the source did not have the person."""
     may_be_missing: int = 0
@@ -207,6 +209,7 @@ class Rules:
         """Some run; it may fail or be killed before it has counted who is missing."""
         for person in self.people:
             person.may_be_missing += person.row is None
+            person.late = False
 
     # --- what must be ----------------------------------------------------------------------------
 
@@ -240,7 +243,7 @@ class Rules:
             email = person.address
             if person.doubled and person not in doubled:
                 wrong.append(f"{email} is there twice")
-            if person.out:
+            if person.out or person.late:
                 continue
             found = there.get(email)
             if person.row is None:
