@@ -90,7 +90,7 @@ class ReadBack:
         *,
         taken: bool,
     ) -> Refused | None:
-        """How the contact is not there as it was sent; `taken` when the import may have taken it."""
+        """How it is not there as it was sent; `taken` when the import may have taken it."""
         if there.get("deleted_at"):
             return _refusal(sent, "deleted", "the contact was deleted", "")
         if contacts.is_unsubscribed(there):
