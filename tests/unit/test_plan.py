@@ -1,5 +1,7 @@
 """Cutting batches, and the guard."""
 
+import math
+import random
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -13,6 +15,7 @@ from sync.settings.options import Api, Guard
 from sync.state.outbox import import_payload
 from sync.state.runs import Counts
 
+SEED = 20261128
 LISTS = {1: ("a" * 36,), 2: ("a" * 36, "b" * 36), 3: tuple(f"{n:036}" for n in range(50))}
 
 # (list set, body) of each row, in the order in which the state gives them
@@ -74,6 +77,15 @@ def test_a_batch_may_be_exactly_as_big_as_allowed() -> None:
 def test_the_service_s_count_is_never_passed() -> None:
     rows = ((1, row, 30) for row in range(80_001))
     assert [each.contacts for each in plan.batches(rows, LISTS, Api())] == [40_000, 40_000, 1]
+
+
+def test_a_million_contacts_fill_their_imports() -> None:
+    dice = random.Random(SEED)
+    print(f"seed {SEED}")
+    rows = ((1, row, dice.randrange(120, 1_200)) for row in range(1_000_000))
+    batches = list(plan.batches(rows, LISTS, Api()))
+    assert sum(batch.contacts for batch in batches) == 1_000_000
+    assert len(batches) <= math.ceil(1.1 * sum(batch.bytes for batch in batches) / 3_800_000)
 
 
 Judge = Callable[..., None]

@@ -47,6 +47,20 @@ def test_a_first_run_sends_everybody_and_a_second_nobody(company: Company) -> No
     assert len(company.imports()) == 2
 
 
+def test_three_changes_of_a_hundred_are_one_import_and_nothing_else(company: Company) -> None:
+    """No contact is signed up: that would say that the person has just asked for it."""
+    company.has(*people(100), first_name="Ada")
+    company.sync()
+    company.next_day()
+    company.has(*people(2), first_name="Grace")
+    company.has("p200@example.com")
+    before = len(company.sandbox.requests(path="/v3"))
+    company.sync()
+    written = [e for e in company.sandbox.requests(path="/v3")[before:] if e.method != "GET"]
+    assert [entry.path for entry in written] == [IMPORTS]
+    assert sorted(company.imported()) == ["p0@example.com", "p1@example.com", "p200@example.com"]
+
+
 def test_batches_are_as_predicted_and_within_the_limits(company_with: CompanyWith) -> None:
     company = company_with(api={"batch_bytes": 2_000, "batch_contacts": 30})
     company.has(*people(200), last_name='Müller-Lüdenscheidt «née» \\ "Ö"')

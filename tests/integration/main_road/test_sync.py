@@ -1,6 +1,7 @@
 """Whole syncs through the real command line, read back field by field."""
 
 import csv
+import math
 import re
 import time
 from dataclasses import replace
@@ -38,6 +39,9 @@ def test_a_hundred_thousand_rows_arrive_whole_and_only_changes_follow(
     first = office.run("--run-now")
     assert first.code == ExitCode.DONE_WITH_REJECTS, first.err
     assert_counts(first.out, people, new=len(people.rows))
+    payload = sum(entry.request_bytes for entry in office.imports())
+    assert len(office.imports()) <= math.ceil(1.1 * payload / 3_800_000)
+    assert len(office.sandbox.requests(path="/v3")) <= 11 * len(office.imports())
     assert_holds(office.sandbox, people)
     office.sandbox.advance(timedelta(hours=20))
 
