@@ -86,7 +86,7 @@ class Amending:
             if found is None:
                 self._changes.forget(change)
             else:
-                self._changes.posted(change, found.activity_id)
+                self._changes.posted(change, found.activity_id, found=True)
         self._follow(self._changes.open())
         self._failed.clear()  # what failed is planned anew, too
 
@@ -148,18 +148,18 @@ class Amending:
         change = self._changes.begin(wanted.kind, wanted.target, list(wanted.ids), self._clock())
         contact_ids = list(wanted.ids.values())
         try:
-            activity = self._queue(change, contact_ids)
+            activity, found = self._queue(change, contact_ids), False
         except OutcomeUnknown:
             _log.warning("answer_lost", kind=change.kind)
             self._stop.sleep(UNTIL_LISTED)
+            known = self._look_for(change)
             # Made twice it is made once, so it is asked for again when it can't be found.
-            activity = self._look_for(change) or self._queue(change, contact_ids)
+            activity, found = known or self._queue(change, contact_ids), known is not None
         except RequestRefused as error:
             self._fail(change.kind, str(error))
             return None
-        self._changes.posted(change, activity.activity_id)
         _log.info("change_posted", kind=change.kind, contacts=len(contact_ids))
-        return change
+        return self._changes.posted(change, activity.activity_id, found=found)
 
     def _queue(self, change: BulkChange, contact_ids: list[str]) -> Activity:
         """Ask for the change; one that was surely not taken is forgotten."""
@@ -208,8 +208,11 @@ class Amending:
             return overdue
         counts = activity.status
         left = (counts.items_total_count or 0) - (counts.items_completed_count or 0)
-        if activity.state == "completed" and not activity.errors and left <= 0:
+        complete = activity.state == "completed" and not activity.errors and left <= 0
+        if complete and not change.activity_found:
             self._changes.done(change, self._clock())
+        elif complete:
+            self._give_up(change, "its answer was lost, and it was not done")
         else:
             short = f"but for {left} contacts" if left > 0 else ""
             why = (activity.state, short, *activity.errors)

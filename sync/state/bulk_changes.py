@@ -6,8 +6,8 @@ be under way, so that a run which follows a killed one waits for it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
@@ -16,6 +16,9 @@ from sync.portions import portions
 from sync.state.id_sets import LISTS, TAGS, IdSets
 from sync.state.schema import batch, bulk_change, bulk_change_member, contact
 from sync.state.store import Store
+
+# How long the activity of a settled change is still known as ours.
+_REMEMBERED = timedelta(days=2)
 
 
 class BulkKind(StrEnum):
@@ -29,13 +32,17 @@ class BulkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BulkChange:
-    """A change that is about to be posted or was posted; `target` is the list or the tag."""
+    """A change that is about to be posted or was posted; `target` is the list or the tag.
+
+    `activity_found`: it was found among the account's activities, and may be another's.
+    """
 
     id: int
     kind: BulkKind
     target: str
     posting_at: datetime
     activity_id: str | None
+    activity_found: bool
 
 
 class BulkChanges:
@@ -51,7 +58,7 @@ class BulkChanges:
         with self._store.read() as connection:
             rows = connection.execute(
                 select(*columns)
-                .where(bulk_change.c.account == self._account)
+                .where(bulk_change.c.account == self._account, ~bulk_change.c.settled)
                 .order_by(bulk_change.c.id)
             ).all()
         return [BulkChange(**{**row._asdict(), "kind": BulkKind(row.kind)}) for row in rows]
@@ -61,6 +68,13 @@ class BulkChanges:
     ) -> BulkChange:
         """Note durably that a change is about to be posted."""
         with self._store.write() as connection:
+            connection.execute(
+                delete(bulk_change).where(
+                    bulk_change.c.account == self._account,
+                    bulk_change.c.settled,
+                    bulk_change.c.posting_at < now - _REMEMBERED,
+                )
+            )
             made = connection.execute(
                 insert(bulk_change).values(
                     account=self._account, kind=kind, target=target, posting_at=now
@@ -68,21 +82,22 @@ class BulkChanges:
             ).inserted_primary_key
             if made is None:
                 raise RuntimeError("the database gave the change no number")
-            change = BulkChange(int(made[0]), kind, target, now, None)
+            change = BulkChange(int(made[0]), kind, target, now, None, activity_found=False)
             connection.execute(
                 insert(bulk_change_member),
                 [{"bulk_change_id": change.id, "email": email} for email in emails],
             )
         return change
 
-    def posted(self, change: BulkChange, activity_id: str) -> None:
+    def posted(self, change: BulkChange, activity_id: str, *, found: bool = False) -> BulkChange:
         """Note the change's activity."""
         with self._store.write() as connection:
             connection.execute(
                 update(bulk_change)
                 .where(bulk_change.c.id == change.id)
-                .values(activity_id=activity_id)
+                .values(activity_id=activity_id, activity_found=found)
             )
+        return replace(change, activity_id=activity_id, activity_found=found)
 
     def members(self, change: BulkChange) -> list[str]:
         """The addresses of the contacts that are changed."""
@@ -174,4 +189,5 @@ def _forget(connection: Connection, change: BulkChange) -> None:
     connection.execute(
         delete(bulk_change_member).where(bulk_change_member.c.bulk_change_id == change.id)
     )
-    connection.execute(delete(bulk_change).where(bulk_change.c.id == change.id))
+    settled = update(bulk_change).where(bulk_change.c.id == change.id).values(settled=True)
+    connection.execute(settled)

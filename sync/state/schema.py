@@ -285,7 +285,8 @@ batch = Table(
 )
 
 # Changes of many contacts at once that are not imports, from before they are posted until their
-# end is known: `target` is the list or the tag.
+# end is known: `target` is the list or the tag. Settled ones stay for a while, so that their
+# activities are not taken for others'.
 bulk_change = Table(
     "bulk_change",
     metadata,
@@ -295,6 +296,8 @@ bulk_change = Table(
     Column("target", UUID, nullable=False),
     Column("posting_at", Instant, nullable=False),
     Column("activity_id", UUID),
+    Column("activity_found", Boolean, nullable=False, default=False, server_default=false()),
+    Column("settled", Boolean, nullable=False, default=False, server_default=false()),
     Index(None, "account"),
     **OPTIONS,
 )

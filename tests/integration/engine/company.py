@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import requests
+
 from sync.auth.vault import open_vault
 from sync.recording import Recording
 from sync.run import Run
@@ -76,6 +78,29 @@ class Company:
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows({"email": email, **row} for email, row in self.rows.items())
+
+    def someone_else_imports(self, count: int) -> None:
+        """Another program, or a person there, brings so many contacts to News."""
+        rows = [{"email": f"other{number}@example.com"} for number in range(count)]
+        lists = [one.list_id for one in self.sandbox.people.lists() if one.name == "News"]
+        self._someone_else_posts("contacts_json_import", import_data=rows, list_ids=lists)
+
+    def someone_else_tags(self, email: str, tag: str) -> None:
+        """Another program, or a person there, gives somebody a tag."""
+        contact_id = self.sandbox.people.contact(email)["contact_id"]
+        tags = [each.tag_id for each in self.sandbox.people.tags() if each.name == tag]
+        self._someone_else_posts(
+            "contacts_taggings_add", source={"contact_ids": [contact_id]}, tag_ids=tags
+        )
+
+    def _someone_else_posts(self, activity: str, **body: object) -> None:
+        answer = requests.post(
+            f"{self.sandbox.api_url}/activities/{activity}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.vault.access_token()}"},
+            timeout=10,
+        )
+        assert answer.status_code == 201
 
     def open_batches(self) -> list[Batch]:
         """What is in the outbox."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-import requests
 
 from sync.errors import (
     AccessForbidden,
@@ -105,7 +104,7 @@ def test_an_empty_list_of_activities_is_not_taken_for_no_activity(company: Compa
 
 def test_another_s_import_of_as_many_contacts_is_found_out(company: Company) -> None:
     company.has(*people(30))
-    _someone_else_imports(company, 30)
+    company.someone_else_imports(30)
     company.sandbox.add_fault(_lost("drop", after_work=False))
     recording = company.sync()
     assert recording.counts.confirmed == 30
@@ -333,18 +332,6 @@ def test_a_service_that_goes_away_loses_nothing(company_with: CompanyWith) -> No
     recording = company.sync()
     assert recording.resumed + recording.counts.confirmed == 40
     assert len(company.imports()) == 4
-
-
-def _someone_else_imports(company: Company, count: int) -> None:
-    rows = [{"email": f"other{number}@example.com"} for number in range(count)]
-    lists = [one.list_id for one in company.sandbox.people.lists() if one.name == "News"]
-    answer = requests.post(
-        f"{company.sandbox.api_url}/activities/contacts_json_import",
-        json={"import_data": rows, "list_ids": lists},
-        headers={"Authorization": f"Bearer {company.vault.access_token()}"},
-        timeout=10,
-    )
-    assert answer.status_code == 201
 
 
 def _until_noon(company: Company) -> timedelta:

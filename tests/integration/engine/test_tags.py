@@ -1,9 +1,11 @@
 """Contacts get the tags that the source says, and lose them with it; others' tags stay."""
 
+from contextlib import suppress
+
 import pytest
 
 from sync.errors import ServiceUnavailable
-from sync.sandbox import Plan
+from sync.sandbox import Fault, Plan
 from sync.sandbox.activities import End
 from tests.integration.engine.company import Company, people
 from tests.integration.engine.conftest import CompanyWith
@@ -57,6 +59,30 @@ def test_tags_that_could_not_be_given_are_given_by_the_next_run(
     company.next_day()
     company.sync()
     assert tags_of(company, "p2@example.com") == ["from-erp", "gold"]
+    quiet_day(company)
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_change_whose_answer_was_lost_is_not_confirmed_by_another_activity(
+    company_with: CompanyWith, others: bool
+) -> None:
+    """Neither by a change of the same run, nor by what somebody else has asked for."""
+    company = company_with(lists={"names": [], "column": "department"}, **TAGGED)
+    company.has(*people(3), department="Customers", grade="gold")
+    company.sync()
+    company.next_day()
+    company.has("p0@example.com", grade="silver")
+    if others:
+        company.sandbox.people.add_tag("vip")
+        company.someone_else_tags("p1@example.com", "vip")
+    else:
+        company.has("p1@example.com", department="News")
+    company.sandbox.add_fault(Fault("drop", TAG, count=1))
+    with suppress(ServiceUnavailable):
+        company.sync()
+    company.next_day()
+    company.sync()
+    assert tags_of(company, "p0@example.com") == ["from-erp", "silver"]
     quiet_day(company)
 
 
