@@ -42,7 +42,10 @@ class Archive:
         self.store.engine.dispose()
         for other in self.file.parent.glob(f"{self.file.name}-*"):
             other.unlink()
-        shutil.copy(self.empty, self.file)
+        # Another file by the same name: when what a killed run has left open is closed, it writes.
+        fresh = self.file.with_suffix(".fresh")
+        shutil.copy(self.empty, fresh)
+        fresh.replace(self.file)
 
 
 @dataclass
