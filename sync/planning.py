@@ -4,7 +4,8 @@ It writes what it decided beside the staged contacts, so that a plan which was s
 looked at, and carried out later as it is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -53,6 +54,7 @@ from sync.state.kept_plans import KeptPlan
 from sync.state.outbox import BatchPlan
 from sync.state.runs import Counts, Runs
 from sync.state.store import Store
+from sync.stop import Stop
 
 _CHECKED_AT_ONCE = 10_000
 # Of an account that can't be asked: its lists, its fields, who opted out, who was changed.
@@ -69,6 +71,7 @@ class Planning:
         recording: Recording,
         clock: Clock,
         *,
+        stop: Stop,
         place: Callable[[int], Place],
         mapping: ColumnMapping,
     ) -> None:
@@ -76,6 +79,7 @@ class Planning:
         self._store = store
         self._recording = recording
         self._clock = clock
+        self._stop = stop
         self._place = place
         self._sms = mapping.has_sms
         names, left_alone = mapping.import_names, settings.mapping.owned_by_constant_contact
@@ -180,8 +184,9 @@ class Planning:
             session, self._store, self._account, run_id, self._clock()
         ):
             self._decide()
-        with self._store.write() as connection:
+        with self._write() as connection:
             self._count(connection)
+        with self._write() as connection:
             batches = self._batches(connection)
         self._recording.batches = len(batches)
         self._recording.payload_bytes = sum(batch.bytes for batch in batches)
@@ -223,7 +228,7 @@ class Planning:
             self._recording.rejects.add(from_duplicate(duplicate, keep, winner))
 
         owned = self._settings.mapping.owned_by_constant_contact
-        with self._store.write() as connection:
+        with self._write() as connection:
             staging.all_staged(connection)
             dropped = drop_duplicates(
                 connection,
@@ -236,7 +241,7 @@ class Planning:
 
     def _decide(self) -> None:
         account, run_id = self._account, self._recording.run_id
-        with self._store.write() as connection:
+        with self._write() as connection:
             revive = self._settings.observe.revive_deleted
             comparison.compare(connection, account, run_id, revive_deleted=revive)
             self._addresses = address_changes.decide(
@@ -244,9 +249,17 @@ class Planning:
             )
             if self._readdressed:
                 address_changes.leave_for_later(connection, run_id, self._addresses.changes)
+        with self._write() as connection:
             refusals.hold_back(connection, account, run_id, self._clock() - self._again_after)
             follow_ups.hold_lists(connection, account, run_id)
             uncleared.note(connection, account, run_id, self._emptied)
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """A transaction of the plan; a stop comes between them, since many contacts take seconds."""
+        self._stop.check()
+        with self._store.write() as connection:
+            yield connection
 
     def _emptied(self, before: str, now: str, uncleared: Iterable[str]) -> tuple[str, ...]:
         # What Constant Contact owns is not ours to clear.

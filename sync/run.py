@@ -309,6 +309,7 @@ class Run:
             self._store,
             recording,
             self._clock,
+            stop=self._stop,
             place=place,
             mapping=mapping,
         )

@@ -19,6 +19,8 @@ from sync.errors import (
     SourceError,
     StopRequested,
 )
+from sync.progress import Live, Shown
+from sync.run import Run
 from sync.sandbox import Fault
 from sync.state.runs import Runs
 from tests.conftest import QUICK, end_connections_of_locks
@@ -236,6 +238,30 @@ def test_a_run_that_is_stopped_anywhere_is_finished_by_the_next(
     assert company.open_batches() == []
     assert company.sync().counts.unchanged == 30
     assert len(company.imports()) <= 4
+
+
+def test_a_stop_is_heard_between_the_steps_of_a_plan(company: Company) -> None:
+    company.has(*people(30))
+    company.write()
+
+    def stop_there(shown: Shown) -> None:
+        if shown.title == "Comparing":
+            company.stop.request()
+
+    run = Run(
+        company.settings,
+        company.store,
+        company.vault,
+        stop=company.stop,
+        progress=Live(stop_there),
+        clock=company.clock,
+    )
+    with pytest.raises(StopRequested):
+        run.sync()
+    [record] = Runs(company.store, "default").last(5)
+    # It had read the source, and compared nothing yet.
+    assert (record.counts.rows_read, record.counts.new) == (30, 0)
+    assert company.sync(SteppedStop(company.clock)).counts.confirmed == 30
 
 
 def test_a_token_that_is_refused_is_renewed_once_and_the_run_goes_on(company: Company) -> None:
