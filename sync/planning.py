@@ -256,7 +256,7 @@ class Planning:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        """A transaction of the plan; a stop comes between them, since many contacts take seconds."""
+        """A transaction of the plan; a stop comes between them, since many contacts take long."""
         self._stop.check()
         with self._store.write() as connection:
             yield connection
