@@ -200,6 +200,10 @@ def _become(order: _Order) -> None:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(descriptor, number)
         os.close(descriptor)
+    # What a shell has started in the background ignores some, and so would all of its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for one in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(one, signal.SIG_DFL)
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
