@@ -14,7 +14,7 @@ test: .venv/tests-installed ## Run the whole suite
 	$(BIN)/pytest -n auto
 
 soak: .venv/tests-installed ## Kill it thousands of times, live 10,000 lives (hours); SEED=… repeats
-	$(BIN)/pytest tests/faults tests/integration/model -s --kills 5000 --sequences 10000 $(if $(SEED),--seed $(SEED))
+	$(BIN)/pytest tests/faults tests/integration/model -s --kills 5000 --sequences 10000 --seed $(or $(SEED),$(shell shuf -n 1 -i 1-999999999))
 
 BENCH = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STATE),--state $(STATE)) $(if $(KEEP),--keep)
 
