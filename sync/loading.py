@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sync.ahead import one_ahead
 from sync.contact.canonical import fingerprint
 from sync.contact.mapping import ColumnMapping
 from sync.contact.merging import merged_body
@@ -71,9 +72,10 @@ def load(
     Raises SourceError, StateError or StopRequested.
     """
     rows = rejected = withheld = warnings = 0
-    for chunk in source.chunks():
+    # Arrow checks a chunk without the interpreter's lock, and the database stages without it.
+    every = ((chunk, check(chunk, mapping, rules)) for chunk in source.chunks())
+    for chunk, checked in one_ahead(every):
         stop.check()
-        checked = check(chunk, mapping, rules)
         with store.write() as connection:
             contacts = checked.contacts
             lists = destination.list_sets(connection, set(contacts["lists"]))
