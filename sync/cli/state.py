@@ -10,7 +10,6 @@ from sync.cli.options import EXIT_CODES, AccountOption, ConfigOption, settings_o
 from sync.cli.terminal import say
 from sync.clock import utc_now
 from sync.state.backup import back_up, restore
-from sync.state.runs import Runs
 from sync.state.store import open_store
 
 app = typer.Typer(
@@ -61,8 +60,8 @@ def restore_command(
     done = restore(settings, file, utc_now())
     account = settings.account.name
     with open_store(settings) as store:
-        last = next(iter(Runs(store, account).last(1)), None)
         pair = open_vault(settings, store).status()
+    last = done.last
     until = f" after run {last.id} of {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
     say(f"The state is again as it was{until}.", "green")
     if done.kept:

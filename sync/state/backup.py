@@ -7,9 +7,10 @@ programs of their own for both; `server_command` says which.
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,22 +21,27 @@ from sync.errors import Busy, StateError, UsageError
 from sync.settings import Settings
 from sync.state.locks import Locks
 from sync.state.migrate import migrate, revisions
+from sync.state.runs import RunRecord, Runs, highest_number
 from sync.state.store import PRIVATE_FILE, Store, make_private_folder, open_sqlite
 from sync.state.tokens import read_pairs, replace_pair
 
 _PATIENCE_SECONDS = 30
 _NO_WAIT = timedelta(0)
+# A file that a run has left, of whose record nothing else may be left.
+_NUMBERED = re.compile(r"-run-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What became of what was there: `kept` is its copy, None when there was nothing.
 
+    `last` is the backup's newest run.
     `newer_pairs` are the accounts whose token pair was newer than the backup's and stays, and
     `left_pairs` those whose newer one is of another Constant Contact account than the backup.
     """
 
     kept: Path | None
+    last: RunRecord | None = None
     newer_pairs: tuple[str, ...] = ()
     left_pairs: tuple[str, ...] = ()
 
@@ -56,7 +62,8 @@ def back_up(settings: Settings, file: Path) -> int:
 def restore(settings: Settings, file: Path, now: datetime) -> Restored:
     """Put a backup in the place of the state; what was there is kept beside it.
 
-    A newer token pair stays: the backup's refresh token was spent when that one came. Raises
+    A newer token pair stays: the backup's refresh token was spent when that one came. Runs to come
+    get other numbers than those that the backup knows nothing of. Raises
     UsageError when the file is no backup, Busy while a run or a refresh is under way, and
     StateError; the state is then as it was.
     """
@@ -72,12 +79,13 @@ def restore(settings: Settings, file: Path, now: datetime) -> Restored:
             migrate(store.engine, store.locks)
             kept = _keep(present, now)
             newer, left = _carry_pairs(store, kept, settings)
+            last = _note(store, kept, settings, file, now)
             store.close()
             _fill(present, fresh)
     finally:
         for suffix in ("", "-wal", "-shm"):
             fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
-    return Restored(kept, newer, left)
+    return Restored(kept, last, newer, left)
 
 
 def server_command(url: URL, what: str, file: Path) -> str:
@@ -223,6 +231,28 @@ def _carry_pairs(
         elif replace_pair(store, row):
             newer.append(row.account)
     return tuple(newer), tuple(left)
+
+
+def _note(
+    store: Store, kept: Path | None, settings: Settings, file: Path, now: datetime
+) -> RunRecord | None:
+    """Record the bringing back, numbered above every run that was; returns the newest before it.
+
+    Else runs to come would have the numbers, and overwrite the reports, of those since the backup.
+    """
+    account = settings.account.name
+    runs = Runs(store, account)
+    last = next(iter(runs.last(1)), None)
+    until = f"after run {last.id}" if last else "before any run"
+    there = f" What was there is in {kept.name}." if kept else ""
+    message = f"Brought back from {file.name}, as it was {until}.{there}"
+    reports = settings.report.directory.glob(f"{account}-run-*")
+    numbers = [int(found[1]) for each in reports if (found := _NUMBERED.search(each.name))]
+    with suppress(StateError), ExitStack() as opened:
+        if kept:
+            numbers.append(highest_number(opened.enter_context(_opened(kept, settings))))
+    runs.note(now, message, above=max(numbers, default=0))
+    return last
 
 
 def _fill(present: Path, fresh: Path) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
 
 from sync.errors import ExitCode
 from sync.state.schema import run
@@ -138,6 +138,26 @@ class Runs:
             raise RuntimeError("the database gave the run no number")
         return int(made[0])
 
+    def note(self, now: datetime, message: str, *, above: int) -> None:
+        """Record that something was done by hand which sent nothing.
+
+        Its number is above all that are here and `above`, and so are those of the runs to come.
+        """
+        with self._store.write() as connection:
+            connection.execute(
+                insert(run).values(
+                    id=max(_highest(connection), above) + 1,
+                    account=self._account,
+                    started_at=now,
+                    finished_at=now,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    dry_run=True,
+                    exit_code=int(ExitCode.DONE),
+                    message=message,
+                )
+            )
+
     def finish(
         self,
         run_id: int,
@@ -240,6 +260,16 @@ class Runs:
             run.c.dry_run.is_(False),
             run.c.exit_code.in_([int(code) for code in done]),
         )
+
+
+def highest_number(store: Store) -> int:
+    """The highest number of all accounts' runs, 0 when there is none; raises StateError."""
+    with store.read() as connection:
+        return _highest(connection)
+
+
+def _highest(connection: Connection) -> int:
+    return connection.scalar(select(func.max(run.c.id))) or 0
 
 
 def _record(row: Row[tuple[object, ...]]) -> RunRecord:

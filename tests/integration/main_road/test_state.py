@@ -135,6 +135,24 @@ def test_a_spent_pair_of_a_backup_is_told_and_never_sent(office: Office, sandbox
     )
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_number_that_a_run_was_given_is_given_to_no_other(
+    office: Office, sandbox: Sandbox, lost: bool
+) -> None:
+    with worked_since(office, sandbox) as file:
+        reports = {each.name: each.read_bytes() for each in office.folder.rglob("*-run-*")}
+        if lost:
+            state_of(office).write_bytes(b"no database at all" * 1000)
+    done = office.run("state", "restore", str(file))
+    assert "The state is again as it was after run 1 " in done.out
+    assert "Brought back from backup.db" in office.run("status").out
+    office.run("--run-now")
+    after = {each.name: each.read_bytes() for each in office.folder.rglob("*-run-*")}
+    assert any("run-000002" in name for name in reports)
+    assert reports.items() <= after.items()
+    assert any("run-000004" in name for name in after)
+
+
 def test_nothing_is_restored_while_a_run_is_under_way(office: Office) -> None:
     office.run("--run-now")
     file = office.folder / "backup.db"
@@ -159,7 +177,8 @@ def test_who_has_the_state_open_goes_on_with_what_was_brought_back(office: Offic
             assert connection.scalar(count) == 2
         assert office.run("state", "restore", str(file)).code == ExitCode.DONE
         with store.read() as connection:
-            assert connection.scalar(count) == 1
+            assert connection.scalar(text("SELECT max(id) FROM run")) == 3
+            assert connection.scalar(count) == 2  # one of the backup, and the bringing back
 
 
 def test_a_damaged_state_is_moved_aside(office: Office) -> None:
