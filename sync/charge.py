@@ -15,6 +15,7 @@ from sync.alerts import (
     Alerting,
     outcome_since,
     tell_configuration,
+    tell_killed,
     tell_missed,
     tell_outcome,
     tell_pair,
@@ -36,7 +37,7 @@ from sync.progress import Live, Shown
 from sync.run import Run
 from sync.schedule import Start, Why, attempts_of, last_due, next_start
 from sync.settings import Settings
-from sync.state.runs import Runs
+from sync.state.runs import Runs, is_under_way
 from sync.state.store import Store
 from sync.state.stores import Reopening, Stores
 from sync.status.facts import Need, Standing, Unreadable, gather
@@ -95,12 +96,16 @@ class Charge:
         return self.silent_for > self.settings.source.query_timeout + SILENCE
 
     def plan(self) -> Start:
-        """Work out when the next sync begins; tells people of one that is missed for good.
+        """Work out when the next sync begins; tells people of what is missed or killed for good.
 
         Raises ContactSyncError when the state can't be read.
         """
         with self._opened() as store:
             start = self._next_start(store)
+            given_up = bool(start.killed) and not is_under_way(store, self.name)
+        if given_up:
+            _log.error("sync was killed", account=self.name, times=start.killed)
+            tell_killed(self._alerting, start.killed, start.at)
         if start.missed is not None:
             _log.warning("a sync was missed", account=self.name, due=start.missed.isoformat())
             if start.why is Why.SCHEDULED:

@@ -5,10 +5,11 @@ memory: after a restart the answer is the same.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
@@ -39,11 +40,16 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """When a sync begins, and why; `missed` is a due time at which none began."""
+    """When a sync begins, and why; `missed` is a due time at which none began.
+
+    `killed` syncs in a row have not come to their end, when nothing makes up for it before `at`.
+    The newest of them may be under way, in another process.
+    """
 
     at: datetime
     why: Why
     missed: datetime | None = None
+    killed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,10 @@ def next_start(
             return Start(now, Why.CAUGHT_UP, missed=due)
         return Start(scheduled.at, Why.SCHEDULED, missed=due)
     again = _again(schedule, now, tried)
-    return again if again is not None and again.at < scheduled.at else scheduled
+    if again is not None and again.at < scheduled.at:
+        return again
+    endless = takewhile(lambda attempt: attempt.ended_at is None, tried)
+    return replace(scheduled, killed=sum(1 for _ in endless))
 
 
 def _again(schedule: Schedule, now: datetime, tried: Sequence[Attempt]) -> Start | None:

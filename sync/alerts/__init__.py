@@ -5,6 +5,7 @@ from sync.alerts.alerting import Alerting
 from sync.alerts.outcomes import (
     outcome_since,
     tell_configuration,
+    tell_killed,
     tell_missed,
     tell_outcome,
     tell_pair,
@@ -22,6 +23,7 @@ __all__ = [
     "Trouble",
     "outcome_since",
     "tell_configuration",
+    "tell_killed",
     "tell_missed",
     "tell_outcome",
     "tell_pair",

@@ -81,6 +81,18 @@ def tell_missed(alerting: Alerting, due_at: datetime, next_at: datetime) -> None
     alerting.tell(Topic.SYNC, Trouble(Topic.SYNC, "MISSED", text))
 
 
+def tell_killed(alerting: Alerting, times: int, next_at: datetime) -> None:
+    """Tell that no sync came to its end, so that none could tell how it went."""
+    how_often = f"{times} times in a row" if times > 1 else "before its end"
+    text = (
+        f"The sync was killed {how_often}, and is not begun again before {next_at:%Y-%m-%d %H:%M} "
+        "UTC. The memory ran out, or it hung and the watchdog ended it, or its machine went down: "
+        "contact-sync status names the processes and hosts, and journalctl -k and journalctl -u "
+        "contact-sync tell more. Mend that, then sync with contact-sync --run-now."
+    )
+    alerting.tell(Topic.SYNC, Trouble(Topic.SYNC, "KILLED", text))
+
+
 def tell_unauthorized(alerting: Alerting, reason: str) -> None:
     """Tell that the pair can't be renewed, as the next sync would."""
     alerting.tell(Topic.SYNC, Trouble(Topic.SYNC, ExitCode.AUTHORIZATION.name, reason))

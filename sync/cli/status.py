@@ -1,7 +1,7 @@
 """`contact-sync status`."""
 
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import typer
 
@@ -10,12 +10,12 @@ from sync.auth.vault import PairStatus, open_vault
 from sync.cli.options import AccountOption, ConfigOption, accounts_of
 from sync.cli.terminal import number, output, say, table
 from sync.clock import span, utc_now
-from sync.errors import Busy, ContactSyncError
+from sync.errors import ContactSyncError
 from sync.schedule import attempts_of, local_time, next_start
 from sync.settings import Accounts, Settings
 from sync.state import hosts, kept_plans
 from sync.state.outbox import Outbox
-from sync.state.runs import RunRecord, Runs
+from sync.state.runs import RunRecord, Runs, is_under_way
 from sync.state.store import Store, open_store
 from sync.state.stores import Stores
 from sync.status.facts import Facts, Need, Standing, Unreadable, by_need, gather
@@ -83,7 +83,8 @@ def _show_one(settings: Settings) -> None:
         _show_plan(store, account)
         show_hosts(store, now)
         runs = Runs(store, account).last(_RUNS_SHOWN)
-        _show_runs(runs, goes_on=_goes_on(store, account, runs))
+        open_ended = bool(runs) and runs[0].finished_at is None
+        _show_runs(runs, goes_on=open_ended and is_under_way(store, account))
 
 
 def _token_lines(status: PairStatus, now: datetime) -> list[str]:
@@ -168,17 +169,6 @@ def show_hosts(store: Store, now: datetime) -> None:
             f"Host {host.name}, process {host.pid}, version {host.version}: "
             f"{silent if host.is_silent(now) else doing}"
         )
-
-
-def _goes_on(store: Store, account: str, runs: list[RunRecord]) -> bool:
-    """Whether the newest run is under way: its lock ends with its process, however that ends."""
-    if not runs or runs[0].finished_at is not None:
-        return False
-    try:
-        with store.locks.hold(f"{account}.run", wait=timedelta(0)):
-            return False
-    except Busy:
-        return True
 
 
 def _show_runs(runs: list[RunRecord], *, goes_on: bool) -> None:

@@ -4,13 +4,13 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
 
-from sync.errors import ExitCode
+from sync.errors import Busy, ExitCode
 from sync.state.schema import run
 from sync.state.store import Store
 
@@ -111,6 +111,7 @@ class RunRecord:
     audience: int | None = None
 
 
+_NO_WAIT = timedelta(0)
 _COUNTS = [field.name for field in fields(Counts)]
 
 
@@ -260,6 +261,15 @@ class Runs:
             run.c.dry_run.is_(False),
             run.c.exit_code.in_([int(code) for code in done]),
         )
+
+
+def is_under_way(store: Store, account: str) -> bool:
+    """Whether a run goes on: its lock ends with its process, however that ends."""
+    try:
+        with store.locks.hold(f"{account}.run", wait=_NO_WAIT):
+            return False
+    except Busy:
+        return True
 
 
 def highest_number(store: Store) -> int:

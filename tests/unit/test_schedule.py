@@ -145,7 +145,9 @@ def test_who_was_killed_begins_again_at_once_but_not_for_ever() -> None:
     killed = [attempt(number * MINUTE, None) for number in range(3)]
     assert start(now, killed) == Start(now, Why.AGAIN)
     killed.append(attempt(4 * MINUTE, None))
-    assert start(now, killed) == Start(DUE + DAY, Why.SCHEDULED)
+    assert start(now, killed) == Start(DUE + DAY, Why.SCHEDULED, killed=4)
+    killed[0] = attempt(0 * MINUTE, ExitCode.UNAVAILABLE)
+    assert start(now, killed) == Start(DUE + DAY, Why.SCHEDULED, killed=3)
 
 
 def test_a_spent_quota_waits_for_the_service_s_new_day_and_is_no_failure() -> None:

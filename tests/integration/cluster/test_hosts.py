@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sync.clock import utc_now
 from sync.errors import ExitCode
 from sync.sandbox import Sandbox
 from sync.state import hosts
-from sync.state.runs import RunRecord
+from sync.state.runs import RunRecord, Runs
 from tests.conftest import QUICK
 from tests.fleet import Fleet
 from tests.integration.cluster.conftest import FleetOf, wait_for
@@ -133,6 +134,21 @@ def fail_once_more(fleet: Fleet, host: str) -> None:
     before = fleet.output().count("sync failed")
     ask(fleet, host)
     wait_for(lambda: fleet.output().count("sync failed") > before, fleet)
+
+
+def test_people_are_told_of_an_account_that_costs_hosts(fleet_of: FleetOf) -> None:
+    fleet = fleet_of("ada")
+    told = fleet.folder / "told"
+    fleet.alerts = f'command = ["sh", "-c", "cat >> {told}; echo >> {told}"]'
+    for _ in range(10):
+        Runs(fleet.store, "ada").begin(utc_now(), dry_run=False)
+    for _ in range(2):
+        ask(fleet, fleet.start())
+    wait_for(lambda: fleet.output().count("sync was killed") >= 2, fleet)
+    (alert,) = [json.loads(line) for line in told.read_text().splitlines() if line]
+    assert alert["topic"] == "sync"
+    assert "was killed 10 times in a row" in alert["text"]
+    assert len(fleet.records()) == 10
 
 
 def test_people_are_told_once_and_not_by_each_host(fleet_of: FleetOf) -> None:
