@@ -1,6 +1,7 @@
 """`contact-sync map`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import orjson
@@ -15,9 +16,10 @@ from sync.contact.mapping import ColumnMapping, MappedField, map_columns
 from sync.contact.rules import Rules
 from sync.contact.validation import Checked, check
 from sync.loading import configured_rules, open_configured
-from sync.settings.options import Lists, Tags
+from sync.settings.options import Consent, Lists, Tags
 from sync.source import Chunk
 
+_EVERYBODY = Consent(all_rows_have_consent=True)
 _SAMPLES = 3
 _LONGEST = 40
 _SHORTEST_SAMPLE = 12
@@ -36,18 +38,21 @@ def command(
     """Show what each source column goes to.
 
     Three sample values of each field before and after, what is not mapped, and who may be sent.
-    Nothing is sent and nothing is stored.
+    Nothing is sent and nothing is stored. Without [consent] it says so after it has shown all.
     """
     settings = settings_of(context, config, account)
     source = open_configured(settings)
     rules = configured_rules(settings)
-    mapping = map_columns(source.header, rules)
+    # Whoever has yet to say who agreed may see what each column goes to before.
+    shown = rules if rules.say_who_agreed else replace(rules, consent=_EVERYBODY)
+    mapping = map_columns(source.header, shown)
     first = _first(next(source.chunks()), rows)
     say(source.description, "bold")
     checked = check(first, mapping, rules)
     output.print(_fields_table(first, mapping, rules, checked))
     _tell_others(source.header, mapping, rules)
-    _tell_rows(first, checked)
+    _tell_rows(first, checked, "" if rules.say_who_agreed else " if these people agreed")
+    rules.refuse_without_consent()
 
 
 def _first(chunk: Chunk, count: int) -> Chunk:
@@ -142,12 +147,13 @@ def _tell_others(header: tuple[str, ...], mapping: ColumnMapping, rules: Rules) 
     say(f"Not mapped: {unused}." if unused else f"All {len(header)} columns are used.")
 
 
-def _tell_rows(chunk: Chunk, checked: Checked) -> None:
+def _tell_rows(chunk: Chunk, checked: Checked, condition: str) -> None:
     sent, seen = len(checked.contacts), len(chunk.rows) + len(chunk.faults)
     if seen == 1:
-        say(f"The first row would {'be' if sent else 'not be'} sent.")
+        say(f"The first row would {f'be sent{condition}' if sent else 'not be sent'}.")
     else:
-        say(f"Of the first {seen:,} rows {sent:,} would be sent, and {seen - sent:,} would not.")
+        would = f"{sent:,} would be sent{condition}, and {seen - sent:,} would not"
+        say(f"Of the first {seen:,} rows {would}.")
     told: set[str] = set()
     for problem in checked.problems:
         if problem.code not in told:

@@ -32,9 +32,14 @@ class Rules:
         )
         return tuple(column for column in columns if column is not None)
 
+    @property
+    def say_who_agreed(self) -> bool:
+        """Whether the configuration says who agreed to be written to."""
+        return self.consent.column is not None or self.consent.all_rows_have_consent
+
     def refuse_without_consent(self) -> None:
         """Raise ConfigurationError when nobody said who agreed to be written to."""
-        if self.consent.column is None and not self.consent.all_rows_have_consent:
+        if not self.say_who_agreed:
             raise ConfigurationError(
                 "The configuration doesn't say who agreed to be written to, and without that "
                 "nobody is sent: set consent.column and consent.values, or declare "

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.errors import ExitCode
+
 ROOT = Path(__file__).parents[3]
 CONFIGURATION = """
 [oauth]
@@ -51,6 +53,21 @@ def run(config: Path, *options: str, columns: int = 160) -> subprocess.Completed
         check=False,
         env={"COLUMNS": str(columns), "PATH": "/usr/bin"},
     )
+
+
+def test_without_consent_the_mapping_is_shown_and_what_is_missing_said_after_it(
+    config: Path,
+) -> None:
+    section = '[consent]\ncolumn = "Agreed"\nvalues = ["yes"]\n'
+    config.write_text(CONFIGURATION.replace(section, ""), encoding="utf-8")
+    done = run(config)
+    assert done.returncode == ExitCode.CONFIGURATION
+    *table, not_mapped, rows, birthday = done.stdout.splitlines()
+    assert any("first_name" in line for line in table)
+    assert not_mapped == "Not mapped: “Notes”, “Agreed”."
+    assert rows == "Of the first 3 rows 3 would be sent if these people agreed, and 0 would not."
+    assert birthday.startswith("  birthday_invalid")
+    assert done.stderr.startswith("The configuration doesn't say who agreed to be written to")
 
 
 def test_on_a_narrow_terminal_samples_give_way_and_no_name_does(config: Path) -> None:
