@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from sync.settings.hosts import HostName, SecretWebAddress
 from sync.settings.section import ConfiguredPath, Section
 
 
@@ -24,7 +25,7 @@ class Alerts(Section):
     email_from: str | None = Field(
         None, description="The sender's address.", examples=["contact-sync@example.com"]
     )
-    smtp_host: str | None = Field(
+    smtp_host: HostName | None = Field(
         None, description="The mail server (SMTP).", examples=["mail.example.com"]
     )
     smtp_port: int = Field(
@@ -49,7 +50,7 @@ class Alerts(Section):
         description="A file that holds only the password; mode 0600.",
         examples=["smtp_password"],
     )
-    webhook_url: SecretStr | None = Field(
+    webhook_url: SecretWebAddress | None = Field(
         None,
         description="An address that gets each alert by POST. It is a secret where it lets anybody "
         "write: in the environment, or as the systemd credential `webhook_url`.",
@@ -60,7 +61,7 @@ class Alerts(Section):
         description="What it gets: json is all of it as one object; slack and teams are messages "
         "of these services' incoming webhooks.",
     )
-    ping_url: SecretStr | None = Field(
+    ping_url: SecretWebAddress | None = Field(
         None,
         description="A dead man's switch in the manner of Healthchecks.io: the address is called "
         "after each sync that ended well, with /start before it, and with /fail when it failed "

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from sync.settings.hosts import DatabaseAddress
 from sync.settings.section import ConfiguredPath, Section
 
 
@@ -35,7 +36,7 @@ class Feedback(Section):
         "deleted, held or refused, or left a list, and who came back (ended_at). Times are UTC.",
         examples=["feedback.csv"],
     )
-    url: SecretStr | None = Field(
+    url: DatabaseAddress | None = Field(
         None,
         description="An SQLAlchemy address of a PostgreSQL, MariaDB or SQLite database, in which "
         "the table is kept up to date: what changed since the last run is written. Its password is "

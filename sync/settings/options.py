@@ -14,6 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from sync.settings.groups import Lists, Tags
+from sync.settings.hosts import DatabaseAddress, WebAddress
 from sync.settings.mapping import FieldMapping
 from sync.settings.section import ConfiguredPath, Section, configuration_folder
 from sync.settings.source import Consent, Duplicates, Source, Suppression
@@ -84,11 +85,11 @@ class OAuth(Section):
         "account_read lets the account be recognised; without offline_access there is no refresh "
         "token, and so no automation.",
     )
-    authorize_url: str = Field(
+    authorize_url: WebAddress = Field(
         "https://authz.constantcontact.com/oauth2/default/v1/authorize",
         description="Constant Contact's authorize page.",
     )
-    token_url: str = Field(
+    token_url: WebAddress = Field(
         "https://authz.constantcontact.com/oauth2/default/v1/token",
         description="Constant Contact's token endpoint.",
     )
@@ -130,7 +131,7 @@ class Vault(Section):
 class Api(Section):
     """How Constant Contact's V3 API is used."""
 
-    base_url: str = Field(
+    base_url: WebAddress = Field(
         "https://api.cc.email/v3", description="The API's address, with its version."
     )
     requests_per_second: int = Field(
@@ -294,7 +295,7 @@ class State(Section):
         description="The folder of the database, the locks and the key. In the systemd service: "
         "its StateDirectory.",
     )
-    url: SecretStr | None = Field(
+    url: DatabaseAddress | None = Field(
         None,
         description="An SQLAlchemy address of a PostgreSQL or MariaDB database instead of the "
         "SQLite file state.db in the directory. A password in it is better given by the "

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from sync.settings.hosts import DatabaseAddress
 from sync.settings.section import ConfiguredPath, Section
 
 
@@ -60,7 +61,7 @@ class Source(Section):
         "today did not come.",
         examples=["PT26H"],
     )
-    url: SecretStr | None = Field(
+    url: DatabaseAddress | None = Field(
         None,
         description="An SQLAlchemy address of a database, instead of the path. Its password is "
         "better given by password_file.",

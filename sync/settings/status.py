@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from sync.settings.hosts import HostName
 from sync.settings.section import Section
 
 
@@ -13,7 +14,7 @@ class Status(Section):
         description="Serve it while the worker runs; needs the extra `status` "
         "(pip install 'contact-sync[status]').",
     )
-    host: str = Field(
+    host: HostName = Field(
         "127.0.0.1",
         description="Where it listens. It knows no login: beyond this machine only behind a "
         "proxy that asks for one.",

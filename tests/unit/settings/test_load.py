@@ -193,6 +193,47 @@ def test_each_mistake_is_told_with_its_place(file: Path, lines: str) -> None:
     assert "Value error" not in told[0]
 
 
+@pytest.mark.parametrize("name", ["a" * 64, "mail..example"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("alerts.smtp_host", "{}.com"),
+        ("alerts.webhook_url", "https://{}.com/hook"),
+        ("alerts.ping_url", "http://{}.com:80/"),
+        ("status.host", "{}.com"),
+        ("api.base_url", "https://{}.com/v3"),
+        ("oauth.token_url", "https://{}.com/token"),
+        ("oauth.authorize_url", "https://{}.com/authorize"),
+        ("source.url", "mysql+pymysql://reader@{}.com/crm"),
+        ("state.url", "postgresql+psycopg://reader@{}.com/crm"),
+        ("feedback.url", "postgresql+psycopg://reader@{}.com/crm"),
+    ],
+)
+def test_a_host_that_no_network_can_have_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, name: str
+) -> None:
+    variable = f"CONTACT_SYNC_{option.upper().replace('.', '__')}"
+    monkeypatch.setenv(variable, value.format(name))
+    (told,) = problems(file)
+    assert told == (
+        f"{option} needs another host: between the dots of its name are 1 to 63 letters, digits "
+        f"and hyphens (from the environment variable {variable})"
+    )
+
+
+@pytest.mark.parametrize("host", ["::1", "localhost", "m\u00fcnchen.de", "db_1.lan.", "192.0.2.7"])
+def test_a_host_may_be_named_as_networks_allow(file: Path, host: str) -> None:
+    file.write_text(MINIMAL + f'[status]\nhost = "{host}"\n')
+    assert load_settings(file).status.host == host
+
+
+@pytest.mark.parametrize("port", ["99999", "x"])
+def test_a_port_that_is_none_is_told(file: Path, port: str) -> None:
+    file.write_text(MINIMAL + f'[alerts]\nwebhook_url = "https://example.com:{port}"\n')
+    (told,) = problems(file)
+    assert told.startswith("alerts.webhook_url is no address")
+
+
 def test_all_mistakes_are_told_at_once(file: Path) -> None:
     file.write_text("source = 5\n[oauth]\n[lists]\nnam = 1\n[api]\ntimeout = 'long'\n")
     told = "\n".join(problems(file))
