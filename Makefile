@@ -11,7 +11,7 @@ demo: .venv/installed ## See it run on this machine alone
 	$(BIN)/python main.py demo
 
 test: .venv/tests-installed ## Run the whole suite
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 soak: .venv/tests-installed ## Kill it thousands of times, live 10,000 lives (hours); SEED=… repeats
 	$(BIN)/pytest tests/faults tests/integration/model -s --kills 5000 --sequences 10000 --seed $(or $(SEED),$(shell shuf -n 1 -i 1-999999999))
