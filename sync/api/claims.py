@@ -1,15 +1,16 @@
 """What each account wants of its application's requests, as the state database keeps it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 import structlog
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 
-from sync.api.fairness import Claim, fair_share
+from sync.api.fairness import GONE_AFTER, Claim, fair_share, is_next
 from sync.errors import ContactSyncError
 from sync.settings import Settings
+from sync.state.column_types import Instant
 from sync.state.schema import api_claim
 from sync.state.store import Store
 from sync.state.stores import Stores
@@ -56,71 +57,93 @@ def want_all(stores: Stores, wishes: Iterable[tuple[Settings, datetime]]) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """An account's claim beside those of the others that want requests today."""
+    """An account beside the others that want requests today: what each has used of the day's.
 
-    mine: Claim
-    others: tuple[Claim, ...]
+    `last_begins` is when the last of the others begins, if there are any.
+    """
+
+    mine: int
+    others: Sequence[int] = ()
+    last_begins: datetime | None = None
 
     def rest(self, most: int, used: int) -> int:
         """How many of the day's `most` requests the account may still use.
 
         `used` is how many all accounts have used, those included that want none any more.
         """
-        by_these = [self.mine.used, *(other.used for other in self.others)]
+        by_these = [self.mine, *self.others]
         share = fair_share(most - used + sum(by_these), by_these)
-        return min(max(0, most - used), max(0, share - self.mine.used) if self.others else most)
+        return min(max(0, most - used), max(0, share - self.mine) if self.others else most)
 
 
 class Claims:
     """One account's claim among those of its application.
 
-    Each method is part of a transaction that its caller has begun in the shared database.
+    Each method is part of a transaction that its caller has begun in the shared database. None of
+    them fetches a row for each account: there may be a thousand, each of which asks before each of
+    its requests. Few of them wait at the same time, and few have used another number of requests.
     """
 
     def __init__(self, application: str, account: str) -> None:
         self._application = application
         self._account = account
-        self._mine = and_(api_claim.c.application == application, api_claim.c.account == account)
+        self._all = api_claim.c.application == application
+        self._mine = and_(self._all, api_claim.c.account == account)
 
-    def read(self, connection: Connection, now: datetime) -> "Beside":
-        """The account's own claim, and those of the others that want requests today."""
+    def has_turn(self, connection: Connection, now: datetime) -> bool:
+        """Whether nobody waits who was served longer ago."""
+        waits = api_claim.c.asked_at.between(now - GONE_AFTER, now + GONE_AFTER)
+        rows = connection.execute(
+            select(api_claim.c.account, api_claim.c.asked_at, api_claim.c.served_at)
+            .where(self._all)
+            .where(or_(waits, api_claim.c.account == self._account))
+        ).all()
+        there = {row.account: Claim(row.account, row.asked_at, row.served_at) for row in rows}
+        mine = there.pop(self._account, Claim(self._account))
+        return is_next(mine, there.values(), now)
+
+    def read(self, connection: Connection, now: datetime) -> Beside:
+        """What the account has used, and the others that want requests today."""
         today = datetime.combine(now.date(), time(), now.tzinfo)
-        is_today = and_(
-            api_claim.c.wants_at >= today, api_claim.c.wants_at < today + timedelta(days=1)
+        mine = connection.scalar(
+            select(api_claim.c.used).where(self._mine, api_claim.c.utc_day == _day(now))
         )
         rows = connection.execute(
-            select(api_claim)
-            .where(api_claim.c.application == self._application)
-            .where(or_(is_today, api_claim.c.account == self._account))
+            select(
+                api_claim.c.utc_day,
+                api_claim.c.used,
+                func.count().label("accounts"),
+                func.max(api_claim.c.wants_at).label("last_begins"),
+            )
+            .where(self._all, api_claim.c.account != self._account)
+            .where(api_claim.c.wants_at >= today)
+            .where(api_claim.c.wants_at < today + timedelta(days=1))
+            .group_by(api_claim.c.utc_day, api_claim.c.used)
         ).all()
-        mine = Claim(self._account, 0, now)
-        others = []
+        others: list[int] = []
         for row in rows:
-            used = row.used if row.utc_day == _day(now) else 0
-            # A sync that began yesterday and goes on wants requests today, too.
-            wants_at = row.wants_at if row.wants_at and row.wants_at >= today else now
-            claim = Claim(row.account, used, wants_at, row.asked_at, row.served_at)
-            if row.account == self._account:
-                mine = claim
-            else:
-                others.append(claim)
-        return Beside(mine, tuple(others))
+            others += [row.used if row.utc_day == _day(now) else 0] * row.accounts
+        return Beside(mine or 0, others, max((row.last_begins for row in rows), default=None))
 
     def ask(self, connection: Connection, now: datetime) -> None:
         """Note that the account waits for its turn."""
         self._there(connection, now)
         connection.execute(update(api_claim).where(self._mine).values(asked_at=now))
 
-    def count(self, connection: Connection, now: datetime, mine: Claim) -> None:
-        """Note that the account, whose claim is this so far, sends a request now."""
+    def count(self, connection: Connection, now: datetime, used: int) -> None:
+        """Note that the account, which has used so many today, sends a request now."""
         self._there(connection, now)
+        today = datetime.combine(now.date(), time(), now.tzinfo)
+        # A sync that began yesterday and goes on wants requests today, too.
+        begins = literal(now, Instant)
+        wants_at = case((api_claim.c.wants_at >= today, api_claim.c.wants_at), else_=begins)
         connection.execute(
             update(api_claim)
             .where(self._mine)
             .values(
-                wants_at=mine.wants_at,
+                wants_at=wants_at,
                 utc_day=_day(now),
-                used=mine.used + 1,
+                used=used + 1,
                 asked_at=None,
                 served_at=now,
             )

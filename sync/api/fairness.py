@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 # Who waits asks this often, and who has not asked for longer has gone.
 ASK_EVERY = timedelta(seconds=0.5)
-_GONE = 3 * ASK_EVERY
+GONE_AFTER = 3 * ASK_EVERY
 # After the last of the others has begun, it may have left something over.
 _AFTER_OTHERS = timedelta(minutes=30)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,11 +19,9 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An account that still wants requests today, and how many it has used."""
+    """An account's place in the row: when it last asked for a request, and last got one."""
 
     account: str
-    used: int
-    wants_at: datetime
     asked_at: datetime | None = None
     served_at: datetime | None = None
 
@@ -33,7 +31,7 @@ def is_next(mine: Claim, others: Iterable[Claim], now: datetime) -> bool:
     waiting = (
         other
         for other in others
-        if other.asked_at is not None and abs(now - other.asked_at) < _GONE
+        if other.asked_at is not None and abs(now - other.asked_at) < GONE_AFTER
     )
     return all(_turn(mine) < _turn(other) for other in waiting)
 
@@ -59,6 +57,6 @@ def fair_share(pool: int, used: Sequence[int]) -> int:
     return share
 
 
-def wait_until(others: Sequence[Claim], now: datetime) -> datetime:
-    """When the others may have left something over."""
-    return max(now, *(other.wants_at for other in others)) + _AFTER_OTHERS
+def wait_until(last_begins: datetime, now: datetime) -> datetime:
+    """When the others, of whom the last one begins then, may have left something over."""
+    return max(now, last_begins) + _AFTER_OTHERS

@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from sync.api.claims import Beside, Claims
-from sync.api.fairness import ASK_EVERY, is_next, wait_until
+from sync.api.fairness import ASK_EVERY, wait_until
 from sync.clock import Clock, utc_now
 from sync.errors import QuotaExhausted
 from sync.state.schema import api_day, api_slot
@@ -102,10 +102,11 @@ class Limits:
             with self._store.write() as connection:
                 slot, free_at = self._next_slot(connection)
                 until = now + _ABANDONED
-                beside = self._claims.read(connection, now) if self._claims else None
-                turn = beside is None or is_next(beside.mine, beside.others, now)
-                if free_at <= now and turn and self._occupy(connection, slot, free_at, until):
-                    self._count(connection, now, most, beside)
+                turn = free_at <= now and (
+                    self._claims is None or self._claims.has_turn(connection, now)
+                )
+                if turn and self._occupy(connection, slot, free_at, until):
+                    self._count(connection, now, most)
                     return slot, until
                 if self._claims is not None:
                     self._claims.ask(connection, now)
@@ -155,17 +156,16 @@ class Limits:
                 .values(free_at=now + _SECOND)
             )
 
-    def _count(
-        self, connection: Connection, now: datetime, most: int, beside: Beside | None
-    ) -> None:
+    def _count(self, connection: Connection, now: datetime, most: int) -> None:
         day = self._day(connection, now)
         counted = connection.execute(
             update(api_day).where(day, api_day.c.used < most).values(used=api_day.c.used + 1)
         )
         if counted.rowcount == 0:
             raise self.exhausted(now, kept=self._per_day - most)
-        if self._claims is None or beside is None:
+        if self._claims is None:
             return
+        beside = self._claims.read(connection, now)
         # This request is among those that are used already.
         used = _used(connection, self._application, _utc_day(now)) - 1
         if not beside.rest(most, used):
@@ -173,11 +173,11 @@ class Limits:
         self._claims.count(connection, now, beside.mine)
 
     def _shared_out(self, now: datetime, beside: Beside) -> QuotaExhausted:
-        until = min(wait_until(beside.others, now), next_day(now))
+        until = min(wait_until(beside.last_begins or now, now), next_day(now))
         count = len(beside.others)
         return QuotaExhausted(
             f"This account's share of today's {self._per_day:,} requests is spent: it has used "
-            f"{beside.mine.used:,}, and the rest is kept for {count:,} other account"
+            f"{beside.mine:,}, and the rest is kept for {count:,} other account"
             f"{'' if count == 1 else 's'} of the application that still "
             f"{'wants' if count == 1 else 'want'} some today. What they leave is used from "
             f"{until:%H:%M} UTC on.",

@@ -13,13 +13,11 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def claim(
-    account: str, *, served: float | None = None, asked: float | None = None, used: int = 0
-) -> Claim:
+def claim(account: str, *, served: float | None = None, asked: float | None = None) -> Claim:
     """Served and asked so many seconds ago."""
     served_at = None if served is None else NOW - served * SECOND
     asked_at = None if asked is None else NOW - asked * SECOND
-    return Claim(account, used, NOW, asked_at, served_at)
+    return Claim(account, asked_at, served_at)
 
 
 @pytest.mark.parametrize(
@@ -72,19 +70,17 @@ def test_what_one_may_still_use_is_never_what_others_are_kept(pool: int, used: l
 
 
 def test_what_is_left_over_is_for_all() -> None:
-    mine = claim("a", used=3_000)
-    both = Beside(mine, (claim("b"), claim("c")))
+    both = Beside(3_000, (0, 0), NOW)
     assert both.rest(9_000, used=3_000) == 0
-    one_is_done = Beside(mine, (claim("c"),))
+    one_is_done = Beside(3_000, (0,), NOW)
     assert one_is_done.rest(9_000, used=3_020) == 1_490  # half of 8,980, of which 3,000 are used
-    alone = Beside(mine, ())
+    alone = Beside(3_000)
     assert alone.rest(9_000, used=3_040) == 5_960
     assert alone.rest(9_000, used=9_500) == 0
 
 
 def test_it_goes_on_when_the_last_of_the_others_has_begun() -> None:
-    later = Claim("b", 0, NOW + timedelta(hours=3))
-    assert wait_until([claim("a"), later], NOW) == NOW + timedelta(hours=3, minutes=30)
-    assert wait_until([claim("a")], NOW + timedelta(hours=1)) == NOW + timedelta(
-        hours=1, minutes=30
-    )
+    half_an_hour = timedelta(minutes=30)
+    later = NOW + timedelta(hours=3)
+    assert wait_until(later, NOW) == later + half_an_hour
+    assert wait_until(NOW, later) == later + half_an_hour
