@@ -312,7 +312,7 @@ class Worker:
         for charge in list(self._charges.values()):
             if self._stopping:
                 return
-            charge.look()
+            charge.look_again()
         self._show()
 
     def _tell_broken(self) -> None:

@@ -1,5 +1,6 @@
 """The state database: opening it, bringing its tables up to date, and its transactions."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -184,7 +185,9 @@ def open_sqlite(url: URL) -> Engine:
     """A SQLite file as the store uses it; it is made when it is not there. Raises StateError."""
     file = Path(url.database or "")
     try:
-        file.touch(mode=PRIVATE_FILE)
+        # One that is there keeps its time: `Stores.mark` tells by it whether it was written.
+        if not os.access(file, os.W_OK):
+            file.touch(mode=PRIVATE_FILE)
     except OSError as error:
         raise StateError(
             f"The state database {file} can't be written: {error.strerror}; see to its folder and "

@@ -5,16 +5,21 @@ with files of their own count their requests. An account's own file is opened wh
 that an idle account costs nothing.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from sync.errors import ConfigurationError, StateError
 from sync.settings import Settings
 from sync.state.store import Store, make_private_folder, open_database
+
+# Of a file and its log: when it was last written, its size and its number.
+Stamp = tuple[int, int, int]
+Mark = tuple[Stamp | None, Stamp | None]
 
 
 class Stores:
@@ -42,6 +47,17 @@ class Stores:
         folder = settings.state.shared_directory or settings.state.directory
         return self._keep(settings.shared_state_url, folder)
 
+    def mark(self, settings: Settings) -> Mark | None:
+        """What is another one once something was written to the account's own file.
+
+        None when the account has no file of its own.
+        """
+        url = make_url(settings.state_url)
+        if url.get_backend_name() != "sqlite":
+            return None
+        # What was written is in the log first, until the last who has the file open closes it.
+        return _stamp(f"{url.database}"), _stamp(f"{url.database}-wal")
+
     def close(self) -> None:
         """Close those that were kept open."""
         with self._one_at_a_time:
@@ -54,6 +70,14 @@ class Stores:
                 opened = open_database(address, folder)
                 self._kept[address] = self._closing.enter_context(opened)
             return self._kept[address]
+
+
+def _stamp(file: str) -> Stamp | None:
+    try:
+        found = os.stat(file)  # noqa: PTH116 (a thousand at once: paths cost more than this)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class Reopening:

@@ -1,7 +1,7 @@
 """Facts of one account at one moment, for the page, a monitor and `contact-sync status`."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
@@ -140,6 +140,20 @@ def gather(settings: Settings, store: Store, clock: Clock, *, live: Shown | None
         need=need,
         trouble=trouble,
     )
+
+
+def still(facts: Facts, settings: Settings, shared: Store, now: datetime) -> Facts | None:
+    """The facts as they are now, if nothing was written to the account's state meanwhile.
+
+    None when they must be read again: by time alone an account becomes overdue (its pair ages, too,
+    but that is looked at once a day). Raises StateError.
+
+    Args:
+        shared: Where the requests of the account's application are counted.
+    """
+    if not facts.now <= now < facts.next_start.at:
+        return None
+    return replace(facts, now=now, used=used_today(shared, settings.oauth.client_id, now))
 
 
 def judge(
