@@ -65,7 +65,8 @@ class Check:
         yield from _each("feedback", surroundings.feedback_file(settings))
         yield from _each("alerts", surroundings.alerts(settings))
         yield from _each("status page", surroundings.status_page(settings))
-        yield from _each("service", surroundings.service())
+        if not settings.cluster.enabled:  # its workers are in the database, on whichever host
+            yield from _each("service", surroundings.service())
 
     def _of_the_source(self) -> Iterator[Finding]:
         source = yield from self._look("source", self._source)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import typer
 
 from sync.check import Check
+from sync.cli import cluster
 from sync.cli.everyone import for_each
 from sync.cli.options import AccountOption, ConfigOption, accounts_of
 from sync.cli.terminal import number, output, say
@@ -23,16 +25,18 @@ def command(
     This machine: the configuration, the state, secrets, disks, the schedule and its time zone, how
     people are told, the status page, the service; the source and its columns; the token's age and
     scopes; the API, the user's privileges, the clock, the account, its lists, tags and fields.
-    Each is a line, with what to do about it. Nothing is sent; an expired access token is renewed.
-    Exits with the first problem's code, or 0; a warning (!) is no problem. Of a configuration
-    folder every account is looked at, and the worst of their codes is the exit code.
+    With [cluster]: its extra, its database, its queue and its hosts. Each is a line, with what to
+    do about it. Nothing is sent; an expired access token is renewed. Exits with the first problem's
+    code, or 0; a warning (!) is no problem. Of a configuration folder every account is looked at,
+    and the worst of their codes is the exit code.
     """
     accounts = accounts_of(context, config, account)
     if accounts.many:
         raise typer.Exit(int(_check_all(accounts)))
     settings = accounts.any_settings
     found = []
-    for finding in Check(settings, accounts.files(settings.account.name)).findings():
+    own = Check(settings, accounts.files(settings.account.name)).findings()
+    for finding in chain(own, cluster.look(accounts)):
         _show(finding)
         found.append(finding)
     raise typer.Exit(int(_first_problem(found)))
@@ -61,6 +65,11 @@ def _check_all(accounts: Accounts) -> ExitCode:
         for name, error in accounts.broken.items()
     ]
     looked += for_each(accounts, partial(_look, accounts))
+    shared = list(cluster.look(accounts)) if accounts.settings else []
+    if shared:
+        say("The cluster:", "bold")
+        for finding in shared:
+            _show(finding, indent="  ")
     everywhere = _in_all(looked)
     if everywhere:
         say(f"All {number(len(looked), 'account')}:", "bold")
@@ -75,7 +84,7 @@ def _check_all(accounts: Accounts) -> ExitCode:
         say(f"{one.account}:", "bold")
         for finding in own:
             _show(finding, indent="  ")
-    return worst(one.exit_code for one in looked)
+    return worst([_first_problem(shared), *(one.exit_code for one in looked)])
 
 
 def _look(accounts: Accounts, settings: Settings) -> _Looked:

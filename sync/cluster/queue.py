@@ -20,7 +20,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import AsyncConnection
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
-from sqlalchemy import make_url
+from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from sync.errors import StateError
@@ -189,20 +189,48 @@ async def open_queue(store: Store, attend: Attend) -> AsyncIterator[Queue]:
 
 def make_tables(store: Store) -> None:
     """Make the queue's tables where there are none; raises StateError."""
-    schema = schema_name()
     with store.locks.hold("queue", wait=_MIGRATION_PATIENCE), store.write() as connection:
-        run = connection.execution_options(no_parameters=True).exec_driver_sql
-        if run(f"SELECT to_regclass('\"{schema}\".procrastinate_jobs')").scalar() is not None:
+        if _are_there(connection):
             return
+        run = connection.execution_options(no_parameters=True).exec_driver_sql
         try:
-            run(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+            run(f'CREATE SCHEMA IF NOT EXISTS "{schema_name()}"')
         except ProgrammingError as error:
-            raise StateError(
-                f"The queue's tables can't be made in {store.address}: {error.orig}; let this user "
-                "make a schema there: GRANT CREATE ON DATABASE."
-            ) from None
-        run(f'SET LOCAL search_path TO "{schema}"')
+            raise _not_made(store, str(error.orig)) from None
+        run(f'SET LOCAL search_path TO "{schema_name()}"')
         run(SchemaManager.get_schema())
+
+
+def find_tables(store: Store) -> bool:
+    """Whether the queue's tables are there; raises StateError when they can't be used or made."""
+    with store.read() as connection:
+        if _are_there(connection):
+            if not connection.scalar(select(func.has_schema_privilege(schema_name(), "USAGE"))):
+                raise StateError(
+                    f"The queue's tables in {store.address} are another user's: let state.url name "
+                    "the same user on each host."
+                )
+            return True
+        database = func.current_database()
+        if not connection.scalar(select(func.has_database_privilege(database, "CREATE"))):
+            raise _not_made(store, "this user may make no schema")
+        return False
+
+
+def _are_there(connection: Connection) -> bool:
+    # Not to_regclass, which fails where this user may not look into the schema.
+    found = connection.execute(
+        text("SELECT 1 FROM pg_tables WHERE schemaname = :schema AND tablename = :table"),
+        {"schema": schema_name(), "table": "procrastinate_jobs"},
+    )
+    return found.first() is not None
+
+
+def _not_made(store: Store, reason: str) -> StateError:
+    return StateError(
+        f"The queue's tables can't be made in {store.address}: {reason}; let this user make a "
+        "schema there: GRANT CREATE ON DATABASE."
+    )
 
 
 def schema_name() -> str:
