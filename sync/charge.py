@@ -4,7 +4,7 @@ Nothing of it is held open between its jobs: an account that waits costs a few k
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
@@ -23,7 +23,7 @@ from sync.alerts import (
     tell_state,
     tell_unauthorized,
 )
-from sync.api.claims import want
+from sync.api.claims import want, want_missing
 from sync.auth.vault import open_vault
 from sync.clock import Clock
 from sync.errors import (
@@ -298,6 +298,14 @@ class Charge:
             _log.info("step ended", seconds=self._step.seconds)
             structlog.contextvars.unbind_contextvars("step")
         self._step = Timed("")
+
+
+def claim_missing(stores: Stores, charges: Iterable[Charge]) -> None:
+    """Note again from when on the accounts want requests, where that was taken back."""
+    stand = [(each.settings, each.standing) for each in charges]
+    want_missing(
+        stores, [(whose, found.next_start.at) for whose, found in stand if isinstance(found, Facts)]
+    )
 
 
 class Timed:

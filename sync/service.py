@@ -24,7 +24,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from sync.alerts import Alerting, tell_configuration
 from sync.api.claims import want_all
-from sync.charge import Charge
+from sync.charge import Charge, claim_missing
 from sync.clock import Clock, utc_now
 from sync.errors import ContactSyncError
 from sync.overview import Overview
@@ -309,10 +309,12 @@ class Worker:
             charge.look()
 
     def _look_around(self) -> None:
-        for charge in list(self._charges.values()):
+        charges = list(self._charges.values())
+        for charge in charges:
             if self._stopping:
                 return
             charge.look_again()
+        claim_missing(self._stores, charges)
         self._show()
 
     def _tell_broken(self) -> None:

@@ -1,11 +1,12 @@
 """What each account wants of its application's requests, as the state database keeps it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 
 import structlog
-from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
 
 from sync.api.fairness import GONE_AFTER, Claim, fair_share, is_next
 from sync.errors import ContactSyncError
@@ -43,16 +44,43 @@ def want_all(stores: Stores, wishes: Iterable[tuple[Settings, datetime]]) -> Non
 
     What can't be noted is logged: each account has the claim of its own run all the same.
     """
+    for shared, application, times in _by_application(stores, wishes):
+        try:
+            want(shared(), application, times)
+        except ContactSyncError as error:
+            _log.warning("claims not noted", accounts=len(times), reason=str(error))
+
+
+def want_missing(stores: Stores, wishes: Iterable[tuple[Settings, datetime]]) -> None:
+    """The same for those of them that seem to want none.
+
+    A run that a person began ends so, since it knows of no worker. Without this its account would
+    have no share of the next day's requests before its own sync begins, and whoever begins earlier
+    could use all of them.
+    """
+    for shared, application, times in _by_application(stores, wishes):
+        noted = select(api_claim.c.account).where(
+            api_claim.c.application == application, api_claim.c.wants_at.is_not(None)
+        )
+        try:
+            with shared().read() as connection:
+                there = set(connection.scalars(noted))
+            want(shared(), application, {a: at for a, at in times.items() if a not in there})
+        except ContactSyncError as error:
+            _log.warning("claims not noted", accounts=len(times), reason=str(error))
+
+
+def _by_application(
+    stores: Stores, wishes: Iterable[tuple[Settings, datetime]]
+) -> Iterator[tuple[Callable[[], Store], str, dict[str, datetime | None]]]:
+    """Where each application's accounts are counted, its name, and what they wish."""
     known: dict[tuple[str, str], list[tuple[Settings, datetime]]] = {}
     for settings, at in wishes:
         place = settings.shared_state_url, settings.oauth.client_id
         known.setdefault(place, []).append((settings, at))
     for (_, application), wished in known.items():
-        times = {settings.account.name: at for settings, at in wished}
-        try:
-            want(stores.shared(wished[0][0]), application, times)
-        except ContactSyncError as error:
-            _log.warning("claims not noted", accounts=len(times), reason=str(error))
+        times: dict[str, datetime | None] = {each.account.name: at for each, at in wished}
+        yield partial(stores.shared, wished[0][0]), application, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +132,6 @@ class Claims:
 
     def read(self, connection: Connection, now: datetime) -> Beside:
         """What the account has used, and the others that want requests today."""
-        today = datetime.combine(now.date(), time(), now.tzinfo)
         mine = connection.scalar(
             select(api_claim.c.used).where(self._mine, api_claim.c.utc_day == _day(now))
         )
@@ -115,9 +142,7 @@ class Claims:
                 func.count().label("accounts"),
                 func.max(api_claim.c.wants_at).label("last_begins"),
             )
-            .where(self._all, api_claim.c.account != self._account)
-            .where(api_claim.c.wants_at >= today)
-            .where(api_claim.c.wants_at < today + timedelta(days=1))
+            .where(self._all, api_claim.c.account != self._account, _is_of_today(now))
             .group_by(api_claim.c.utc_day, api_claim.c.used)
         ).all()
         others: list[int] = []
@@ -133,10 +158,10 @@ class Claims:
     def count(self, connection: Connection, now: datetime, used: int) -> None:
         """Note that the account, which has used so many today, sends a request now."""
         self._there(connection, now)
-        today = datetime.combine(now.date(), time(), now.tzinfo)
-        # A sync that began yesterday and goes on wants requests today, too.
+        # A sync that goes on wants requests today, whether it began yesterday, or a worker that has
+        # just started takes tomorrow's for its next one.
         begins = literal(now, Instant)
-        wants_at = case((api_claim.c.wants_at >= today, api_claim.c.wants_at), else_=begins)
+        wants_at = case((_is_of_today(now), api_claim.c.wants_at), else_=begins)
         connection.execute(
             update(api_claim)
             .where(self._mine)
@@ -163,6 +188,11 @@ class Claims:
                 }
             ],
         )
+
+
+def _is_of_today(now: datetime) -> ColumnElement[bool]:
+    today = datetime.combine(now.date(), time(), now.tzinfo)
+    return and_(api_claim.c.wants_at >= today, api_claim.c.wants_at < today + timedelta(days=1))
 
 
 def _day(now: datetime) -> str:

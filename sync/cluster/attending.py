@@ -13,7 +13,7 @@ import structlog
 from sync.alerts import Alerting, tell_configuration
 from sync.api.claims import want
 from sync.auth.vault import open_vault
-from sync.charge import Charge
+from sync.charge import Charge, claim_missing
 from sync.clock import Clock
 from sync.cluster.queue import Look
 from sync.errors import ContactSyncError, LockLost, RunLocked, StateError, StopRequested
@@ -146,6 +146,12 @@ class Attending:
                 want(store, application, times)
         return looks
 
+    def look_around(self) -> None:
+        """See how all accounts stand, and that each has its share of the requests."""
+        for charge in self.charges:
+            charge.look()
+        claim_missing(self._stores, self.charges)
+
     def settle(self) -> None:
         """Take in what this host has left of token pairs, as every start does.
 
@@ -181,7 +187,8 @@ class Attending:
         start = due(charge.settings.schedule, charge.name, self._clock(), attempts, planned)
         ended = charge.sync(start) if start is not None else None
         if isinstance(ended, StopRequested | LockLost):
-            # It goes on at once, on whichever host; nothing has failed.
+            # It goes on at once, on whichever host; nothing has failed. Its share waits for it.
+            charge.claim(self._clock())
             return Look(self._clock(), asked_at=self._clock())
         if isinstance(ended, RunLocked):
             return Look(self._clock() + _AFTER_LOCKED)

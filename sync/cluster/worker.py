@@ -230,9 +230,8 @@ class ClusterWorker:
         await queue.put_all(await asyncio.to_thread(self._attending.plan, accounts))
 
     def _look_around(self) -> None:
-        """See what other hosts have done, for the page."""
-        for charge in self._attending.charges:
-            charge.look()
+        """See what other hosts have done, for the page, and what their accounts want."""
+        self._attending.look_around()
 
     # --- what others see --------------------------------------------------------------------------
 

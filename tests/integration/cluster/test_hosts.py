@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from sync.clock import utc_now
 from sync.errors import ExitCode
 from sync.sandbox import Sandbox
 from sync.state import hosts
 from sync.state.runs import RunRecord, Runs
+from sync.state.schema import api_claim
 from tests.conftest import QUICK
 from tests.fleet import Fleet
 from tests.integration.cluster.conftest import FleetOf, wait_for
@@ -95,6 +97,22 @@ def test_a_host_that_is_stopped_ends_soon_and_another_goes_on_at_once(
     assert all_equal(fleet)
     assert imports(sandbox) == 1
     assert [host.pid for host in hosts.present(fleet.store)] == [fleet.hosts[second].pid]
+
+
+def test_what_a_stopped_host_leaves_undone_keeps_its_share_of_the_requests(
+    fleet_of: FleetOf, sandbox: Sandbox
+) -> None:
+    sandbox.settings = replace(QUICK, processing_time=timedelta(hours=1))
+    fleet = fleet_of("ada")
+    first = fleet.start()
+    ask(fleet, first)
+    wait_for(lambda: imports(sandbox) == 1, fleet)
+    fleet.hosts[first].kill(signal.SIGTERM)
+    fleet.hosts[first].wait()
+    with fleet.store.read() as connection:
+        wants_at = connection.scalar(select(api_claim.c.wants_at))
+    assert wants_at is not None
+    assert wants_at <= utc_now()
 
 
 def test_the_hosts_and_what_they_do_are_shown(fleet_of: FleetOf, sandbox: Sandbox) -> None:

@@ -272,6 +272,19 @@ def test_shares_are_dealt_anew_each_day_also_to_who_goes_on_from_yesterday(
     assert used_today(store, APPLICATION, clock()) == 100
 
 
+def test_who_sends_requests_keeps_a_share_of_today_whatever_was_noted_meanwhile(
+    store: Store, limits: Open, clock: SetClock
+) -> None:
+    want(store, APPLICATION, {"a": clock(), "b": clock()})
+    running, other = (limits(per_day=100, account=name) for name in ("a", "b"))
+    _request(running)
+    # By a host that starts, and sees the schedule.
+    want(store, APPLICATION, {"a": clock() + timedelta(days=1)})
+    _request(running)
+    _until_spent(other)
+    assert used_today(store, APPLICATION, clock()) == 52
+
+
 def test_a_share_s_end_is_not_waited_for_beyond_the_new_day(
     store: Store, limits: Open, clock: SetClock
 ) -> None:
