@@ -2,13 +2,21 @@
 
 import json
 import signal
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
+from sync.cluster import worker
 from sync.errors import ExitCode
 from sync.sandbox import Sandbox
+from sync.settings import load_accounts
+from sync.state.stores import Stores
+from tests.hanging import Hanging
+from tests.integration.alerts.conftest import Posts
 from tests.integration.cluster.conftest import FleetOf, wait_for
 from tests.integration.main_road.office import Office
 from tests.integration.main_road.test_service import Systemd
@@ -67,6 +75,27 @@ def test_a_new_schedule_is_taken_in_by_a_signal(fleet_of: FleetOf) -> None:
     wait_for(lambda: fleet.equal("ada"), fleet)
     (begun, *_) = [line for line in fleet.output().splitlines() if "sync begins" in line]
     assert json.loads(begun)["why"] == "on schedule"
+
+
+def test_an_account_that_hangs_is_told_of_once(
+    fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_ROUND", timedelta(seconds=0.2))
+    with Posts() as posts, closing(Stores()) as stores, capture_logs() as log:
+        hanging = Hanging(tmp_path, posts, monkeypatch)
+        fleet = fleet_of("ada", "bob", alerts=f'webhook_url = "{posts.url}"')
+        fleet.configure(fleet.home, ada=f'[api]\nbase_url = "{hanging.url}"\ntimeout = 600\n')
+        accounts = load_accounts(fleet.home)
+        host = worker.ClusterWorker(
+            accounts, stores, fleet.store, reread=lambda: accounts, manager=hanging.manager
+        )
+        hanging.serve(host.serve, lambda: "sync done" in {entry["event"] for entry in log})
+    [(kind, text)] = posts.alerts
+    assert kind == "first"
+    assert text.startswith("The sync has shown no sign of life since ")
+    hung = [entry["account"] for entry in log if entry["event"] == "sync shows no sign of life"]
+    assert hung == ["ada"]
+    assert fleet.equal("bob")
 
 
 def _port(log: str) -> int:
