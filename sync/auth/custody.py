@@ -11,7 +11,7 @@ from sync.auth.rescue import Rescue
 from sync.auth.safekeeping import Safekeeping
 from sync.auth.steps import Observer, Step, unobserved
 from sync.auth.witness import Witness, contradiction
-from sync.errors import AuthorizationNeeded, ContactSyncError
+from sync.errors import AuthorizationNeeded, ConfigurationError, ContactSyncError
 from sync.settings import Settings
 from sync.state.store import Store
 from sync.state.tokens import StoredPair, read_pairs
@@ -56,7 +56,12 @@ class Custody:
         that is gone.
         """
         with self.locked():
-            self.cipher.reload()
+            try:
+                self.cipher.reload()
+            except ConfigurationError:
+                if not self.rescue.waits():
+                    self.row()  # whoever has no pair yet misses that first, and then a key
+                raise
             if self.rescue.waits():
                 self.rescue.adopt()
             yield

@@ -133,7 +133,7 @@ class Demo:
         married, moved, dropped = rows[10], rows[20], rows.pop(30)
         told = [
             f"{married[email]}: last name {married[last_name]} → Okonkwo-Reyes",
-            f"{moved[email]}: city {moved[city]} → Santa Fe",
+            f"{moved[email]}: city {moved[city] or '(empty)'} → Santa Fe",
             f"{dropped[email]}: dropped from the file",
         ]
         married[last_name], moved[city] = "Okonkwo-Reyes", "Santa Fe"
