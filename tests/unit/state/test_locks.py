@@ -51,6 +51,7 @@ def test_a_killed_holder_frees_its_lock(settings_for: SettingsFor, state_url: st
     context = multiprocessing.get_context("spawn")
     holder = context.Process(target=hold_until_killed, args=(settings, theirs))
     holder.start()
+    theirs.close()  # so that its death ends the waiting
     assert ours.recv() == "held"
     with open_store(settings) as store:
         with pytest.raises(Busy), store.locks.hold("a.run", wait=AT_ONCE):
