@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +11,18 @@ import pytest
 from sync.api.limits import Limits
 from sync.api.session import ApiSession
 from sync.errors import ContactSyncError
-from sync.sandbox import Sandbox
+from sync.sandbox import Sandbox, SandboxSettings
 from sync.state.store import Store, open_store
 from sync.stop import Stop
-from tests.conftest import SettingsFor
+from tests.conftest import QUICK, SettingsFor
 from tests.fake_clock import FakeClock
 from tests.integration.engine.company import Company
 from tests.integration.engine.tokens import Tokens
+
+SWITCHES = [
+    replace(QUICK, list_removal_moves_updated_at=moves, delete_moves_updated_at=moves)
+    for moves in (False, True)
+]
 
 
 class SteppedStop(Stop):
@@ -37,6 +43,13 @@ class SteppedStop(Stop):
 
 
 SessionFor = Callable[..., ApiSession]
+
+
+@pytest.fixture(params=SWITCHES, ids=["unseen", "moves updated_at"])
+def switches(request: pytest.FixtureRequest) -> SandboxSettings:
+    """Whether what people do there moves their contacts' `updated_at`."""
+    chosen: SandboxSettings = request.param
+    return chosen
 
 
 @pytest.fixture

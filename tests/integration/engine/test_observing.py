@@ -16,16 +16,6 @@ from tests.integration.engine.company import Company, people
 from tests.integration.engine.conftest import CompanyWith, SteppedStop
 
 CUSTOMERS_AND_NEWS = {"names": ["Customers", "News"]}
-SWITCHES = [
-    replace(QUICK, list_removal_moves_updated_at=moves, delete_moves_updated_at=moves)
-    for moves in (False, True)
-]
-
-
-@pytest.fixture(params=SWITCHES, ids=["unseen", "moves updated_at"])
-def switches(request: pytest.FixtureRequest) -> SandboxSettings:
-    chosen: SandboxSettings = request.param
-    return chosen
 
 
 @pytest.fixture
