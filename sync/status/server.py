@@ -4,8 +4,10 @@ import ipaddress
 import logging
 import socket
 import threading
+from typing import Any
 
 import structlog
+from waitress import wasyncore
 from waitress.server import create_server
 
 from sync.clock import Clock, utc_now
@@ -37,8 +39,13 @@ class StatusServer:
         self.port: int = listening.getsockname()[1]
         # It tells of clients that hang up; what goes wrong here is answered in a sentence.
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
-        self._server = create_server(
-            application(watched, hosts, clock), sockets=[listening], threads=_THREADS, ident=None
+        self._sockets: dict[int, Any] = {}
+        self._server: Any = create_server(
+            application(watched, hosts, clock),
+            map=self._sockets,
+            sockets=[listening],
+            threads=_THREADS,
+            ident=None,
         )
         self._thread = threading.Thread(target=self._server.run, name="status", daemon=True)
 
@@ -49,8 +56,16 @@ class StatusServer:
 
     def stop(self) -> None:
         """Stop answering."""
-        self._server.close()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            # By the thread itself, which would else wait for sockets that are closed already.
+            self._server.trigger.pull_trigger(self._close)
+            self._thread.join(timeout=5)
+        else:
+            self._close()
+        self._server.task_dispatcher.shutdown()
+
+    def _close(self) -> None:
+        wasyncore.close_all(self._sockets, ignore_all=True)
 
 
 def _is_loopback(host: str) -> bool:

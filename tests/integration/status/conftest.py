@@ -37,13 +37,13 @@ class Site:
         self.vault = open_vault(self.settings, self.store, create_key=True, clock=self.clock)
         self.account = self.settings.account.name
         self.live: Shown | None = None
-        watched = Watched(
+        self.watched = Watched(
             settings=lambda: self.settings,
             many=False,
             standings=lambda: [self.view().facts],
             view=lambda account: self.view() if account == self.account else None,
         )
-        self.server = StatusServer(watched, self.clock)
+        self.server = StatusServer(self.watched, self.clock)
         self.url = f"http://127.0.0.1:{self.server.port}"
         self.server.start()
         stack.callback(self.server.stop)

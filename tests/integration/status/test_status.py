@@ -1,6 +1,9 @@
 """The page, /healthz and /metrics of a worker, over HTTP."""
 
 import re
+import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from sync.errors import ConfigurationError, ExitCode
 from sync.progress import Shown
 from sync.sandbox import Sandbox
 from sync.state.runs import Counts
+from sync.status.server import StatusServer
 from tests.integration.status.conftest import Site, SiteWith
 
 
@@ -128,3 +132,18 @@ def test_the_readme_names_every_metric_and_no_other(site: Site) -> None:
     served = {family.name for family in text_string_to_metric_families(text)}
     readme = (Path(status.__file__).parent / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"contact_sync_[a-z_]+[a-z]", readme)) == served
+
+
+def test_a_page_that_is_stopped_while_it_answers_ends_in_peace(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many times, since it is a matter of moments."""
+    failed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    for _ in range(300):
+        server = StatusServer(site.watched)
+        server.start()
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", server.port)).close()
+        server.stop()
+    assert failed == []
