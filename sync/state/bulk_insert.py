@@ -17,8 +17,6 @@ from sqlalchemy import Connection, Table
 from sync.portions import portions
 
 Constant = str | int | None
-# Decimal digits of the largest number.
-_WIDTH = 12
 _ROWS_A_STATEMENT = 2_000
 
 
@@ -69,33 +67,33 @@ def _cut(name: str, column: pa.Array, parameters: dict[str, Any]) -> str:
     As blobs, since only those are cut without counting their characters from the start.
     """
     if pa.types.is_integer(column.type):
-        parameters[name] = _digits(column)
-        return f"NULLIF({_number(name)}, -1)"
+        return _number(name, column, parameters)
     if pa.types.is_fixed_size_binary(column.type):
         width = column.type.byte_width
         parameters[name] = _bytes_of(column)
         return f"substr(:{name}, key * {width} + 1, {width})"
     texts = pc.fill_null(column, "")
-    ends = pc.cumulative_sum(pc.cast(pc.binary_length(texts), pa.int64()))
+    lengths = pc.cast(pc.binary_length(texts), pa.int64())
     parameters[name] = "".join(texts.to_pylist()).encode()
-    parameters[f"bytes_of_{name}"] = _digits(pc.binary_length(texts))
-    parameters[f"end_of_{name}"] = _digits(ends)
-    size = _number(f"bytes_of_{name}")
-    text = f"substr(:{name}, {_number(f'end_of_{name}')} - {size} + 1, {size})"
-    return f"NULLIF(CAST({text} AS TEXT), '')"
+    size = _number(f"bytes_of_{name}", lengths, parameters)
+    end = _number(f"end_of_{name}", pc.cumulative_sum(lengths), parameters)
+    return f"NULLIF(CAST(substr(:{name}, {end} - {size} + 1, {size}) AS TEXT), '')"
 
 
-def _digits(column: pa.Array) -> bytes:
-    """The numbers and one, in decimal digits, each as long as `_WIDTH`; null as nought."""
+def _number(name: str, column: pa.Array, parameters: dict[str, Any]) -> str:
+    """The SQL of a row's whole number, by its place if each is one more than that before."""
+    if column.null_count == 0 and (np.diff(column.to_numpy()) == 1).all():
+        parameters[name] = column[0].as_py()
+        return f"(:{name} + key)"
+    # In decimal digits, all as wide as the greatest; one more each, since null is nought.
     left = pc.fill_null(pc.add(column, 1), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    digits = np.empty((len(left), _WIDTH), np.uint8)
-    for place in reversed(range(_WIDTH)):
+    width = len(str(left.max()))
+    digits = np.empty((len(left), width), np.uint8)
+    for place in reversed(range(width)):
         left, digits[:, place] = np.divmod(left, 10)
-    return (digits + ord("0")).tobytes()
-
-
-def _number(name: str) -> str:
-    return f"(CAST(CAST(substr(:{name}, key * {_WIDTH} + 1, {_WIDTH}) AS TEXT) AS INTEGER) - 1)"
+    parameters[name] = (digits + ord("0")).tobytes()
+    cut = f"substr(:{name}, key * {width} + 1, {width})"
+    return f"NULLIF(CAST(CAST({cut} AS TEXT) AS INTEGER) - 1, -1)"
 
 
 def _postgresql(
