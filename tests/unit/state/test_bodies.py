@@ -62,15 +62,17 @@ def test_what_no_contact_needs_is_forgotten_and_nothing_else(town: Town) -> None
         assert body == f'{{"email":"{row.email}","first_name":"{value}"}}'
 
 
-def test_whole_columns_arrive_as_they_are(store: Store) -> None:
+@pytest.mark.parametrize("rises_by", [1, 7])
+def test_whole_columns_arrive_as_they_are(store: Store, rises_by: int) -> None:
     count = len(TEXTS)
+    body_ids = [10**11 + rises_by * number for number in range(count)]
     digests = [bytes((number, 0, 10, 13, 39, 92, 255, *range(9))) for number in range(count)]
     tags = [None, *range(1, count)]
     columns = {
         "row": pa.array(range(5, 5 + count), pa.int64()),
         "email": pa.array(TEXTS, pa.large_string()),
         "fingerprint": pa.array([b"x" * 16, *digests], pa.binary(16))[1:],
-        "body_id": pa.array([10**11 + number for number in range(count)], pa.int64()),
+        "body_id": pa.array(body_ids, pa.int64()),
         "size": pa.array([0] * count, pa.int64()),
         "tag_set_id": pa.array(tags, pa.int64()),
         "source_key": pa.array([None, *TEXTS[1:]], pa.large_string()),
@@ -87,7 +89,7 @@ def test_whole_columns_arrive_as_they_are(store: Store) -> None:
     assert [row.row for row in rows] == list(range(5, 5 + count))
     assert [row.email for row in rows] == TEXTS
     assert [row.fingerprint for row in rows] == digests
-    assert [row.body_id for row in rows] == [10**11 + number for number in range(count)]
+    assert [row.body_id for row in rows] == body_ids
     assert [row.tag_set_id for row in rows] == tags
     assert [row.source_key for row in rows] == [None, *TEXTS[1:]]
     assert {(row.run_id, row.list_set_id, row.action, row.owned, row.size) for row in rows} == {
