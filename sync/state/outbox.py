@@ -31,7 +31,6 @@ from sync.state.bulk_changes import activity_ids
 from sync.state.comparison import Action
 from sync.state.id_sets import LISTS
 from sync.state.schema import batch, contact, staged
-from sync.state.staging import sent_body
 from sync.state.store import Store
 from sync.state.upsert import upsert_selected
 
@@ -310,6 +309,11 @@ def usual_duration(connection: Connection, account: str) -> timedelta | None:
     ).all()
     took = [row.settled_at - row.posting_at for row in last]
     return sum(took, timedelta()) / len(took) if took else None
+
+
+def sent_body(body: str, action: str, owned: str | None) -> str:
+    """What is sent of a staged contact: what Constant Contact owns goes with a new one alone."""
+    return body if owned is None or action != Action.NEW else owned + body[1:]
 
 
 def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:

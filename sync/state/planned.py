@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from sync.state import bodies
 from sync.state.comparison import Action, absent
+from sync.state.outbox import sent_body
 from sync.state.schema import contact, list_set, staged, tag_set
-from sync.state.staging import sent_body
 
 _FETCHED_AT_ONCE = 1_000
 # The address names the contact, and is no change of it.

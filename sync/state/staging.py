@@ -9,14 +9,13 @@ from sync.state import bodies, comparison
 from sync.state.comparison import Action
 from sync.state.fetching import streamed
 from sync.state.id_sets import LISTS
+from sync.state.outbox import BatchState
 from sync.state.schema import batch, kept_plan, run, staged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _TO_SEND = (Action.NEW, Action.CHANGED)
-# `sync.state.outbox.BatchState.ARRIVED`: confirmed, and not noted yet.
-_ARRIVED = "arrived"
 
 
 def stage(
@@ -104,11 +103,6 @@ def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int
         yield row.list_set_id, row.row, row.size
 
 
-def sent_body(body: str, action: str, owned: str | None) -> str:
-    """What is sent of a staged contact: what Constant Contact owns goes with a new one alone."""
-    return body if owned is None or action != Action.NEW else owned + body[1:]
-
-
 def lists_to_send(connection: Connection, run_id: int) -> dict[int, tuple[str, ...]]:
     """The list ids of every list set that something must be sent to."""
     return {
@@ -118,7 +112,8 @@ def lists_to_send(connection: Connection, run_id: int) -> dict[int, tuple[str, .
 
 def discard_settled(connection: Connection, account: str) -> None:
     """Forget the staged contacts of runs that have nothing left to settle and no plan to keep."""
-    open_ones = or_(batch.c.settled_at.is_(None), batch.c.state == _ARRIVED)
+    # What has arrived is confirmed, and not noted yet.
+    open_ones = or_(batch.c.settled_at.is_(None), batch.c.state == BatchState.ARRIVED)
     needed = select(batch.c.run_id).where(batch.c.account == account, open_ones)
     kept = select(kept_plan.c.staged_as).where(
         kept_plan.c.account == account, kept_plan.c.settled_by.is_(None)
