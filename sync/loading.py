@@ -76,7 +76,8 @@ def load(
     every = ((chunk, check(chunk, mapping, rules)) for chunk in source.chunks())
     for chunk, checked in one_ahead(every):
         stop.check()
-        with store.write() as connection:
+        # What is lost with the machine is read again.
+        with store.write(durable=False) as connection:
             contacts = checked.contacts
             lists = destination.list_sets(connection, set(contacts["lists"]))
             tags = destination.tag_sets(connection, set(contacts["tags"]))

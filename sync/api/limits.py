@@ -99,7 +99,7 @@ class Limits:
     def _take(self, most: int) -> tuple[int, datetime]:
         while True:
             now = self._clock()
-            with self._store.write() as connection:
+            with self._store.write(durable=False) as connection:
                 slot, free_at = self._next_slot(connection)
                 until = now + _ABANDONED
                 turn = free_at <= now and (
@@ -144,7 +144,7 @@ class Limits:
 
     def _free(self, slot: int, until: datetime) -> None:
         # A request that took longer than its place was held has lost it to another by now.
-        with self._store.write() as connection:
+        with self._store.write(durable=False) as connection:
             self._occupy(connection, slot, until, self._clock() + _SECOND)
 
     def _release_all(self, now: datetime) -> None:

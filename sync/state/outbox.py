@@ -29,6 +29,7 @@ from sync.portions import portions
 from sync.state import audience, bodies
 from sync.state.bulk_changes import activity_ids
 from sync.state.comparison import Action
+from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
 from sync.state.schema import batch, contact, staged
 from sync.state.store import Store
@@ -131,17 +132,14 @@ class Outbox:
     def payload(self, entry: Batch) -> bytes:
         """The import's body, to the byte the same whenever it is asked for."""
         with self._store.read() as connection:
-            rows = connection.execute(
-                select(staged.c.body_id, staged.c.action, staged.c.owned)
-                .where(_rows_of(entry))
-                .order_by(staged.c.row)
-            ).all()
-            texts = bodies.read(connection, self._account, [number for number, _, _ in rows])
             list_ids = LISTS.ids_of(connection, entry.list_set_id)
-        for place, (_, action, owned) in enumerate(rows):
-            if owned is not None:
-                texts[place] = sent_body(texts[place], action, owned)
-        return import_payload(texts, list_ids)
+            owned = select(exists().where(_rows_of(entry), staged.c.owned.is_not(None)))
+            if connection.scalar(owned):
+                sent = self._sent(connection, entry)
+                return import_payload([each.body for each in sent], list_ids)
+            numbers = select(staged.c.body_id).where(_rows_of(entry)).order_by(staged.c.row)
+            found = [number for (number,) in tuples(connection, numbers)]
+            return _framed(bodies.joined(connection, self._account, found), list_ids)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
         """The batch's contacts in the source's order."""
@@ -318,12 +316,15 @@ def sent_body(body: str, action: str, owned: str | None) -> str:
 
 def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:
     """The body of POST /activities/contacts_json_import, of ready contact objects."""
+    return _framed(",".join(bodies).encode(), list_ids)
+
+
+def _framed(contacts: bytes, list_ids: Iterable[str]) -> bytes:
     lists = ",".join(f'"{list_id}"' for list_id in list_ids)
-    contacts = ",".join(bodies)
     # A contact has a number for text messages only with its day of consent (sync.contact.values);
     # a text value can't hold this, since its quotation marks would be escaped.
-    sms = SMS_PERMISSION if '"sms_number":"' in contacts else ""
-    return f'{{"import_data":[{contacts}],"list_ids":[{lists}]{sms}}}'.encode()
+    sms = SMS_PERMISSION if b'"sms_number":"' in contacts else ""
+    return b"".join((b'{"import_data":[', contacts, f'],"list_ids":[{lists}]{sms}}}'.encode()))
 
 
 def _rows_of(entry: Batch) -> ColumnElement[bool]:

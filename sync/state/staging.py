@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, case, delete, exists, or_, select
 
 from sync.state import bodies, comparison
 from sync.state.comparison import Action
-from sync.state.fetching import streamed
+from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
 from sync.state.outbox import BatchState
 from sync.state.schema import batch, kept_plan, run, staged
@@ -99,8 +99,7 @@ def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int
     if len(sets) == 1:
         # Then they lie in this order, and are not sorted first.
         wanted = wanted.where(staged.c.list_set_id == sets[0])
-    for row in streamed(connection, wanted):
-        yield row.list_set_id, row.row, row.size
+    yield from tuples(connection, wanted)
 
 
 def lists_to_send(connection: Connection, run_id: int) -> dict[int, tuple[str, ...]]:

@@ -89,11 +89,16 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that may write, durable at its end; raises StateError."""
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that may write, durable at its end; raises StateError.
+
+        One that is not `durable` doesn't wait for the disk: it outlives the process, but not a loss
+        of power, before which the next durable one has made it durable too. MariaDB waits always.
+        """
+        options = {"write": True, "durable": durable}
         with (
             self._faults("written"),
-            self.engine.connect().execution_options(write=True) as connection,
+            self.engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
             yield connection
@@ -178,6 +183,7 @@ def _engine(address: str) -> Engine:
         ) from None
     if url.get_backend_name() == "postgresql":
         event.listen(engine, "connect", let_the_server_ask)
+        event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -251,7 +257,20 @@ def _begin_sqlite(connection: Connection) -> None:
     # A transaction that will write takes the write lock at once: two that both began by reading
     # could otherwise neither of them go on (https://sqlite.org/isolation.html).
     options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+    if not options.get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # In WAL mode NORMAL waits at no commit (https://sqlite.org/pragma.html#pragma_synchronous).
+    synchronous = "FULL" if options.get("durable", True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    options: dict[str, Any] = dict(connection.get_execution_options())
+    if not options.get("durable", True):
+        # https://www.postgresql.org/docs/current/wal-async-commit.html
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def _cause(error: DatabaseError | InterfaceError) -> str:

@@ -63,10 +63,10 @@ class MortalStore(Store):
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """As the store's; a kill within takes the transaction back."""
         self._life.step()
-        with super().write() as connection:
+        with super().write(durable=durable) as connection:
             yield connection
             self._life.step()
         self._life.step()
