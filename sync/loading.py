@@ -1,6 +1,6 @@
 """From the source's rows to staged contacts and rejects, chunk by chunk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from sync.contact.merging import merged_body
 from sync.contact.ownership import divided
 from sync.contact.rules import Rules, rules_of
 from sync.contact.suppression import Suppressed, read_suppressed
-from sync.contact.validation import Severity, check
+from sync.contact.validation import Checked, Severity, check
 from sync.destination import Destination
 from sync.progress import Progress
 from sync.rejections import from_fault, from_problem
@@ -72,15 +72,12 @@ def load(
     Raises SourceError, StateError or StopRequested.
     """
     rows = rejected = withheld = warnings = 0
-    # Arrow checks a chunk without the interpreter's lock, and the database stages without it.
-    every = ((chunk, check(chunk, mapping, rules)) for chunk in source.chunks())
-    for chunk, checked in one_ahead(every):
+    for chunk, checked, contacts in one_ahead(_made_ready(source, mapping, rules)):
         stop.check()
         # What is lost with the machine is read again.
         with store.write(durable=False) as connection:
-            contacts = checked.contacts
-            lists = destination.list_sets(connection, set(contacts["lists"]))
-            tags = destination.tag_sets(connection, set(contacts["tags"]))
+            lists = destination.list_sets(connection, contacts.lists.different)
+            tags = destination.tag_sets(connection, contacts.tags.different)
             staging.stage(connection, run_id, contacts, lists, tags)
         for fault in chunk.faults:
             rejects.add(from_fault(fault))
@@ -93,6 +90,19 @@ def load(
         withheld += checked.withheld
         progress.advance(read)
     return Loaded(rows, rejected, withheld, warnings)
+
+
+def _made_ready(
+    source: ContactSource, mapping: ColumnMapping, rules: Rules
+) -> Iterator[tuple[Chunk, Checked, staging.Ready]]:
+    """The source's chunks, checked and made ready.
+
+    All of it in one thread: it is many short steps, after each of which it would wait for the
+    interpreter's lock. The database stages a chunk in few long ones, without that lock.
+    """
+    for chunk in source.chunks():
+        checked = check(chunk, mapping, rules)
+        yield chunk, checked, staging.ready(checked.contacts)
 
 
 def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:

@@ -9,6 +9,7 @@ at a time writes any, so the next free number is one beyond the last block's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
@@ -26,34 +27,44 @@ _CODEC = "zstd"
 _BLOCKS_AT_ONCE = 50
 
 
-def keep(connection: Connection, account: str, bodies: "Sequence[str] | pa.Array") -> int:
-    """Keep bodies; returns the first one's number, from which the others follow."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some bodies, packed; `size` is that of what was packed, in bytes."""
+
+    size: int
+    data: bytes
+
+
+def packed(bodies: "Sequence[str] | pa.Array") -> list[Block]:
+    """Bodies as they are kept."""
     # Loaded here: they take a while, and most commands read no contact.
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    last = connection.scalar(select(func.max(body_block.c.id)).where(_of(account)))
-    first = 0 if last is None else last + 1
     texts = pa.array(bodies, pa.large_string())
     lines = pc.binary_join_element_wise(
         texts, *(pa.scalar(text, pa.large_string()) for text in ("", _BETWEEN.decode()))
     )
     offsets = np.frombuffer(lines.buffers()[1], np.int64)[lines.offset :]
     data = lines.buffers()[2]
-    rows = []
-    for number, start in enumerate(range(0, len(lines), PER_BLOCK)):
+    blocks = []
+    for start in range(0, len(lines), PER_BLOCK):
         stop = min(start + PER_BLOCK, len(lines))
         # Without the last line break.
         block = data[int(offsets[start]) : int(offsets[stop]) - 1]
-        rows.append(
-            {
-                "account": account,
-                "id": first + number,
-                "size": len(block),
-                "data": pa.compress(block, codec=_CODEC, asbytes=True),
-            }
-        )
+        blocks.append(Block(len(block), pa.compress(block, codec=_CODEC, asbytes=True)))
+    return blocks
+
+
+def keep(connection: Connection, account: str, blocks: Sequence[Block]) -> int:
+    """Keep packed bodies; returns the first one's number, from which the others follow."""
+    last = connection.scalar(select(func.max(body_block.c.id)).where(_of(account)))
+    first = 0 if last is None else last + 1
+    rows = [
+        {"account": account, "id": number, "size": block.size, "data": block.data}
+        for number, block in enumerate(blocks, first)
+    ]
     if rows:
         connection.execute(insert(body_block), rows)
     return first * PER_BLOCK

@@ -69,27 +69,9 @@ def compare(
     _set_action(connection, run_id, left_all, Action.OPTED_OUT)
 
 
-def decide_staged(
-    connection: Connection, account: str, run_id: int, first_row: int, last_row: int
-) -> None:
-    """Give the rows that were just staged the action that they will most likely have.
-
-    So that little is left to write when all are compared: in the order of the rows, since they
-    have no other yet.
-    """
-    _decide(
-        connection,
-        account,
-        run_id,
-        _held_against_contact(),
-        staged.c.row.between(first_row, last_row),
-    )
-
-
-def first_action(connection: Connection, account: str) -> Action:
-    """What a contact is before it was compared: new when the account is not known to have any."""
-    anybody = connection.scalar(select(exists().where(contact.c.account == account)))
-    return Action.UNCHANGED if anybody else Action.NEW
+def anybody(connection: Connection, account: str) -> bool:
+    """Whether the account is known to have any contact."""
+    return bool(connection.scalar(select(exists().where(contact.c.account == account))))
 
 
 def counts(connection: Connection, run_id: int) -> dict[Action, int]:

@@ -119,7 +119,8 @@ def _merge(
             for _, group in groupby(zip(rows, texts, strict=True), key=lambda each: each[0].email)
         ]
         merged_ones = [merge([_whole(*each) for each in group]) for group in alike]
-        first = bodies.keep(connection, account, [merged.body for merged in merged_ones])
+        packed = bodies.packed([merged.body for merged in merged_ones])
+        first = bodies.keep(connection, account, packed)
         for number, (group, merged) in enumerate(zip(alike, merged_ones, strict=True)):
             same = [row for row, _ in group]
             connection.execute(

@@ -73,7 +73,7 @@ def see(connection: Connection, account: str, emails: Iterable[str], now: dateti
 def believe(connection: Connection, account: str, seen: Iterable[Seen]) -> None:
     """Believe what was seen, so that the next comparison finds these contacts changed."""
     seen = list(seen)
-    first = bodies.keep(connection, account, [each.body for each in seen])
+    first = bodies.keep(connection, account, bodies.packed([each.body for each in seen]))
     rows = [
         {"of_email": each.email, "body_id": first + number, "fingerprint": each.fingerprint}
         for number, each in enumerate(seen)

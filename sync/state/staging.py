@@ -1,6 +1,7 @@
 """The source's contacts of one run, from when they are checked until the run is settled."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, or_, select
@@ -14,60 +15,99 @@ from sync.state.schema import batch, kept_plan, run, staged
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _TO_SEND = (Action.NEW, Action.CHANGED)
 
 
-def stage(
-    connection: Connection,
-    run_id: int,
-    contacts: "pd.DataFrame",
-    list_sets: Mapping[tuple[str, ...], int],
-    tag_sets: Mapping[tuple[str, ...], int | None],
-) -> None:
-    """Add checked contacts to the run.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Checked contacts as they are staged, but for what the database numbers.
 
-    Their columns are row, email, body, size, fingerprint, precedence, source_key, and lists and
-    tags, whose sets' numbers are given; and owned and owned_size where Constant Contact owns some.
+    `lists` and `tags` are the different sets of them, and for each contact which one it has.
     """
-    if contacts.empty:
-        return
+
+    columns: "Mapping[str, pa.Array]"
+    blocks: Sequence[bodies.Block]
+    lists: "Coded"
+    tags: "Coded"
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Different sets, and which of them each contact has."""
+
+    different: Sequence[tuple[str, ...]]
+    codes: Sequence[int]
+
+
+def ready(contacts: "pd.DataFrame") -> Ready:
+    """Make contacts ready to be staged, without the database.
+
+    Their columns are row, email, body, size, fingerprint, precedence, source_key, lists and tags;
+    and owned and owned_size where Constant Contact owns some.
+    """
     # Loaded here: they take a while, and most commands stage nothing.
     import pyarrow as pa
 
-    from sync.state.bulk_insert import insert_columns
-
-    account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
-    first = bodies.keep(connection, account, pa.array(contacts["body"], pa.large_string()))
     columns: dict[str, pa.Array] = {
         "row": pa.array(contacts["row"], pa.int64()),
         "email": pa.array(contacts["email"], pa.large_string()),
         "fingerprint": pa.array(contacts["fingerprint"], pa.binary(16)),
-        "body_id": pa.array(range(first, first + len(contacts)), pa.int64()),
         "size": pa.array(contacts["size"], pa.int64()),
     }
-    constants: dict[str, Any] = {
-        "run_id": run_id,
-        "action": comparison.first_action(connection, account),
-    }
-    for name, found, sets in (
-        ("list_set_id", contacts["lists"], list_sets),
-        ("tag_set_id", contacts["tags"], tag_sets),
-    ):
-        numbers = [sets[each] for each in found]
-        if len(set(numbers)) == 1:
-            constants[name] = numbers[0]
-        else:
-            columns[name] = pa.array(numbers, pa.int64())
     for name in ("precedence", "source_key", "owned"):
         if name in contacts and contacts[name].notna().any():
             columns[name] = pa.array(contacts[name], pa.large_string())
     if "owned" in columns:
         columns["owned_size"] = pa.array(contacts["owned_size"], pa.int64())
+    return Ready(
+        columns,
+        bodies.packed(pa.array(contacts["body"], pa.large_string())),
+        _coded(contacts["lists"]),
+        _coded(contacts["tags"]),
+    )
+
+
+def stage(
+    connection: Connection,
+    run_id: int,
+    contacts: Ready,
+    list_sets: Mapping[tuple[str, ...], int],
+    tag_sets: Mapping[tuple[str, ...], int | None],
+) -> None:
+    """Add contacts to the run, whose sets of lists and tags have these numbers."""
+    count = len(contacts.lists.codes)
+    if not count:
+        return
+    import pyarrow as pa
+
+    from sync.state.bulk_insert import insert_columns
+
+    account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
+    first = bodies.keep(connection, account, contacts.blocks)
+    columns = {**contacts.columns, "body_id": pa.array(range(first, first + count), pa.int64())}
+    constants: dict[str, Any] = {
+        "run_id": run_id,
+        # What most contacts are, so that little is left to write when they are compared.
+        "action": Action.UNCHANGED if comparison.anybody(connection, account) else Action.NEW,
+    }
+    for name, coded, sets in (
+        ("list_set_id", contacts.lists, list_sets),
+        ("tag_set_id", contacts.tags, tag_sets),
+    ):
+        numbers = [sets[each] for each in coded.different]
+        if len(set(numbers)) == 1:
+            constants[name] = numbers[0]
+        else:
+            columns[name] = pa.array(numbers, pa.int64()).take(pa.array(coded.codes))
     insert_columns(connection, staged, columns, constants)
-    if constants["action"] is not Action.NEW:
-        rows = contacts["row"]
-        comparison.decide_staged(connection, account, run_id, int(rows.min()), int(rows.max()))
+
+
+def _coded(sets: "pd.Series") -> Coded:
+    different: dict[tuple[str, ...], int] = {}
+    codes = [different.setdefault(each, len(different)) for each in sets]
+    return Coded(tuple(different), codes)
 
 
 def all_staged(connection: Connection) -> None:

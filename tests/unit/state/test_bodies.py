@@ -32,9 +32,9 @@ def town(store: Store) -> Town:
 def test_bodies_are_read_in_any_order_over_many_blocks(store: Store) -> None:
     texts = [f'{{"email":"p{number}@x.org","note":"Zoë \\n {number}"}}' for number in range(20_000)]
     with store.write() as connection:
-        first = bodies.keep(connection, ACCOUNT, texts)
-        other = bodies.keep(connection, "theatre", ["{}"])
-        more = bodies.keep(connection, ACCOUNT, texts[:3])
+        first = bodies.keep(connection, ACCOUNT, bodies.packed(texts))
+        other = bodies.keep(connection, "theatre", bodies.packed(["{}"]))
+        more = bodies.keep(connection, ACCOUNT, bodies.packed(texts[:3]))
     for places in ([0], range(700), [*range(19_999, -1, -997)], [5, 5, 19_999, 0]):
         with store.read() as connection:
             found = bodies.read(connection, ACCOUNT, [first + place for place in places])
