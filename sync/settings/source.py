@@ -36,6 +36,12 @@ class Source(Section):
         "the file, and told in the summary.",
         examples=["cp1252"],
     )
+    quotes: Literal["doubled", "backslash"] | None = Field(
+        None,
+        description="How a CSV file has quotation marks within a cell: written twice, or after a "
+        "backslash as MySQL and Spark do. Default: found in the file, and told in the summary.",
+        examples=["backslash"],
+    )
     sheet: str | None = Field(
         None,
         description="The workbook's sheet. Default: the first one that is not hidden.",

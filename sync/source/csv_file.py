@@ -16,10 +16,16 @@ from sync.settings.options import Source
 from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import Opening, look_at, no_rows
 from sync.source.packed import packing
-from sync.source.records import Misfit, Records, read_records
+from sync.source.quoting import Quotes
+from sync.source.records import Misfit, Records, mark_of, read_records
 from sync.source.utf8_stream import Utf8Stream
 
 csv.field_size_limit(sys.maxsize)  # Arrow has no limit either
+
+_GOES_ON = (
+    "A cell goes on after its closing quotation mark; within a cell the export must write each "
+    "quotation mark twice."
+)
 
 
 class CsvSource:
@@ -62,6 +68,7 @@ class CsvSource:
             self._opened,
             self.delimiter,
             len(self.header),
+            backslash=self._opening.backslash,
             most=self._options.chunk_rows,
             after=self._opening.header_row,
         ):
@@ -79,12 +86,17 @@ class CsvSource:
         parts = [self.encoding, f"cells separated by {self.delimiter!r}"]
         if packed := packing(self._path):
             parts.append(f"packed as {packed}")
+        if self._opening.backslash:
+            parts.append("a backslash before quotation marks in them")
         if self._opening.trailing:
             parts.append("each row ends with a separator too many, which is passed over")
         return ", ".join(parts)
 
     def _opened(self, end: str) -> Utf8Stream:
-        return Utf8Stream(self._path, self.encoding, checked=self._opening.checked, end=end)
+        mark = mark_of(self.delimiter, len(self.header)).encode()
+        quotes = Quotes(self.delimiter, backslash=self._opening.backslash, mark=mark)
+        checked = self._opening.checked
+        return Utf8Stream(self._path, self.encoding, checked=checked, end=end, quotes=quotes)
 
     def _chunk(self, records: Records) -> Chunk:
         columns, rows = records.batch.columns, records.numbers
@@ -106,13 +118,22 @@ class CsvSource:
 
     def _cells(self, misfit: Misfit) -> list[str]:
         record = io.StringIO(misfit.text, newline="")
-        return next(csv.reader(record, delimiter=self.delimiter), [])
+        escape = "\\" if self._opening.backslash else None
+        return next(csv.reader(record, delimiter=self.delimiter, escapechar=escape), [])
 
     def _fault(self, misfit: Misfit) -> RowFault:
+        if misfit.is_marked:
+            return RowFault(misfit.number, _GOES_ON + _followed_by(misfit.text))
         has = "1 cell" if misfit.cells == 1 else f"{misfit.cells:,} cells"
         fewest = len(self.header) - self._opening.trailing
         wanted = fewest if misfit.cells < fewest else len(self.header)
         return RowFault(misfit.number, f"The row has {has}, but the header has {wanted:,}.")
+
+
+def _followed_by(text: str) -> str:
+    """What the record may have swallowed."""
+    more = len(text.splitlines()) - 1
+    return f" The row spans {more + 1:,} lines." if more else ""
 
 
 def _blank(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from sync.errors import ConfigurationError, SourceEmpty, SourceError
 from sync.settings.options import Source
 from sync.source.encoding import encoding_by_mark, guess_encoding, is_utf8
 from sync.source.packed import open_bytes
+from sync.source.quoting import BACKSLASHED, Quotes, are_backslashed
 from sync.source.text_stream import TextStream, text_encoding, unreadable
+from sync.source.utf8_stream import Utf8Stream
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -52,6 +55,7 @@ class Opening:
     Attributes:
         encoding: The codec's name.
         checked: Whether all bytes of the file have been found to be UTF-8.
+        backslash: Whether a backslash stands before quotation marks within a cell.
         header_row: Its number, counting blank lines before it.
         trailing: Whether all rows, as far as was looked, end with a delimiter that the header
             doesn't have; the header has an unnamed column for it then.
@@ -60,6 +64,7 @@ class Opening:
     encoding: str
     checked: bool
     delimiter: str
+    backslash: bool
     header: tuple[str, ...]
     header_row: int
     trailing: bool
@@ -82,7 +87,9 @@ def look_at(path: Path, options: Source) -> Opening:
     encoding = known or ("utf-8-sig" if checked else text_encoding(guess_encoding(path)))
     has_mark = encoding == "utf-8-sig" and head.startswith(codecs.BOM_UTF8)
     text, complete = _first_text(path, head, encoding)
-    found = _first_records(text, delimiter or _sniff(text))
+    delimiter = delimiter or _sniff(text)
+    backslash = _is_backslashed(path, options, encoding, delimiter, checked=checked)
+    found = _first_records(text, delimiter, backslash=backslash)
     if found.header is None or not (complete or found.whole):
         raise SourceError(f"{path} has no header line in its first {_HEAD:,} bytes.")
     if complete and not found.followed:
@@ -91,7 +98,8 @@ def look_at(path: Path, options: Source) -> Opening:
     return Opening(
         encoding=encoding if has_mark or encoding != "utf-8-sig" else "utf-8",
         checked=checked,
-        delimiter=found.delimiter,
+        delimiter=delimiter,
+        backslash=backslash,
         header=clean_header([*found.header, ""] if trailing else found.header),
         header_row=found.header_row,
         trailing=trailing,
@@ -153,6 +161,38 @@ def _first_text(path: Path, head: bytes, encoding: str) -> tuple[str, bool]:
     return text, complete
 
 
+def _is_backslashed(
+    path: Path, options: Source, encoding: str, delimiter: str, *, checked: bool
+) -> bool:
+    """As it is configured; else the whole file is looked at if it has such a quotation mark."""
+    if options.quotes is not None:
+        return options.quotes == "backslash"
+    if not _may_hold(path, BACKSLASHED, encoding):
+        return False
+    return are_backslashed(_pieces(path, encoding, checked=checked), delimiter)
+
+
+def _may_hold(path: Path, text: str, encoding: str) -> bool:
+    """Whether the text's bytes are in the file; a wrong byte is left to the reading."""
+    wide = encoding.removesuffix("-le").removesuffix("-be")
+    orders = [f"{wide}-le", f"{wide}-be"] if wide in ("utf-16", "utf-32") else ["ascii"]
+    wanted = [text.encode(order) for order in orders]
+    end = b""
+    with open_bytes(path) as file:
+        while block := file.read(_HEAD):
+            looked = end + block
+            if any(each in looked for each in wanted):
+                return True
+            end = looked[1 - len(wanted[0]) :]
+    return False
+
+
+def _pieces(path: Path, encoding: str, *, checked: bool) -> Iterator[bytes]:
+    with closing(Utf8Stream(path, encoding, checked=checked, end="")) as stream:
+        while piece := stream.read():
+            yield piece
+
+
 @dataclass(frozen=True, slots=True)
 class _FirstRecords:
     """The header; whether it was read to its end, and whether there is any content after it.
@@ -160,7 +200,6 @@ class _FirstRecords:
     `trailing` says that each row has one cell more than the header, and an empty one.
     """
 
-    delimiter: str
     header: list[str] | None = None
     header_row: int = 0
     whole: bool = False
@@ -181,14 +220,19 @@ def _is_hint(cells: list[str]) -> bool:
     return re.fullmatch("sep=.?", first, re.IGNORECASE) is not None and not any(others)
 
 
-def _first_records(text: str, delimiter: str) -> _FirstRecords:
+def _first_records(text: str, delimiter: str, *, backslash: bool = False) -> _FirstRecords:
     """The first record with any content is the header."""
+    quotes = Quotes(delimiter, backslash=backslash)
+    text = quotes.follow(text.encode(), final=True).decode()
+    escape = "\\" if backslash else None
     header: list[str] | None = None
     header_row = 0
     whole = False
     trailing: list[bool] = []
     try:
-        for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+        for cells in csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, escapechar=escape
+        ):
             written = any(cell.strip() for cell in cells)
             if header is None:
                 header_row += 1
@@ -200,9 +244,8 @@ def _first_records(text: str, delimiter: str) -> _FirstRecords:
                 if not trailing[-1] or len(trailing) == _ROWS_LOOKED_AT:
                     break
     except csv.Error:  # a cell of more than 131,072 characters
-        return _FirstRecords(delimiter)
+        return _FirstRecords()
     return _FirstRecords(
-        delimiter,
         header,
         header_row,
         whole,

@@ -20,9 +20,14 @@ from sync.source.utf8_stream import Utf8Stream
 # small ones Arrow (26.0) reads 32 ahead, and they are memory.
 _BLOCKS = (1 << 18, 1 << 30)
 
-# What the stream never has in it: with a cell too many it is a record of its own at the end, unless
+# What the file never has in it: with a cell too many it is a record of its own at the end, unless
 # a quote was never closed.
 _END = "\x1a"
+
+
+def mark_of(delimiter: str, width: int) -> str:
+    """What makes a misfit of the record in which it stands, told by `is_marked`."""
+    return f"{delimiter * width}{_END}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class Misfit:
     number: int
     cells: int
     text: str
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether `mark_of` is in it."""
+        return _END in self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +72,19 @@ class Records:
 
 
 def read_records(
-    opened: Callable[[str], Utf8Stream], delimiter: str, width: int, *, most: int, after: int = 0
+    opened: Callable[[str], Utf8Stream],
+    delimiter: str,
+    width: int,
+    *,
+    backslash: bool = False,
+    most: int,
+    after: int = 0,
 ) -> Iterator[Records]:
     """The records of so many cells, and the others, whose numbers are greater than `after`.
 
     Args:
         opened: Gives the file with this text at its end.
+        backslash: A backslash escapes what follows it.
         most: How many at a time.
 
     Raises:
@@ -77,7 +94,7 @@ def read_records(
     failed = ""
     for block in _BLOCKS:
         with closing(opened(f"\n{end}")) as stream:
-            parsed = _parsed(stream, delimiter, width, end, block)
+            parsed = _parsed(stream, delimiter, width, end, block, backslash=backslash)
             try:
                 for records in _gathered(parsed, most):
                     for first in range(after + 1, records.last + 1, most):
@@ -110,13 +127,13 @@ def _joined(some: list[Records]) -> Records:
 
 
 def _parsed(
-    stream: Utf8Stream, delimiter: str, width: int, end: str, block: int
+    stream: Utf8Stream, delimiter: str, width: int, end: str, block: int, *, backslash: bool
 ) -> Iterator[Records]:
     """The records of each block."""
     waiting: list[Misfit] = []  # Arrow parses a block ahead of what it gives
     next_number = 1
     closed = False
-    with _reader(stream, delimiter, width, block, waiting) as reader:
+    with _reader(stream, delimiter, width, block, waiting, backslash=backslash) as reader:
         for batch in reader:
             some = np.arange(next_number, next_number + batch.num_rows + len(waiting) + 1)
             rows = some[~np.isin(some, [misfit.number for misfit in waiting])]
@@ -134,7 +151,13 @@ def _parsed(
 
 
 def _reader(
-    stream: Utf8Stream, delimiter: str, width: int, block: int, misfits: list[Misfit]
+    stream: Utf8Stream,
+    delimiter: str,
+    width: int,
+    block: int,
+    misfits: list[Misfit],
+    *,
+    backslash: bool,
 ) -> csv.CSVStreamingReader:
     def note(row: csv.InvalidRow) -> str:
         misfits.append(Misfit(row.number, row.actual_columns, row.text))
@@ -146,6 +169,7 @@ def _reader(
         csv.ReadOptions(use_threads=False, block_size=block, column_names=names),
         csv.ParseOptions(
             delimiter=delimiter,
+            escape_char="\\" if backslash else False,
             newlines_in_values=True,
             ignore_empty_lines=False,
             invalid_row_handler=note,

@@ -217,6 +217,22 @@ CORPUS = {
         text("email,city", f'{ANN},"the ""City"""'), [(ANN, 'the "City"')]
     ),
     "a quote within a cell": Case(text("email,city", f'{ANN},5" Bay'), [(ANN, '5" Bay')]),
+    "quotes after a backslash": Case(
+        text("email,city", f'{ANN},"the \\"City\\""', 'b@example.com,"5\\" Bay, \\\\"'),
+        [(ANN, 'the "City"'), ("b@example.com", '5" Bay, \\')],
+        said="a backslash before quotation marks",
+    ),
+    "a backslash before the closing quote": Case(
+        text("email,city", f'{ANN},"C:\\"', 'b@example.com,"D:\\"'),
+        [(ANN, "C:\\"), ("b@example.com", "D:\\")],
+    ),
+    "nothing, as MySQL writes it": Case(
+        text("email,city,notes", f'{ANN},\\N,"\\""'), [(ANN, None)]
+    ),
+    "quotes within quotes as they are": Case(
+        text("email,city", 'b@example.com,"the "City" of"', f"{ANN},Köln"), KOELN, [(2, "row")]
+    ),
+    "blanks before and behind quotes": Case(text('"email", "city"', f'"{ANN}" , "Köln"'), KOELN),
     "a quote that is never closed": Case(
         text("email,city", f'{ANN},"Köln', "b@example.com,Bath"),
         refused="quotation mark opened in row 2 is never closed",
