@@ -15,6 +15,8 @@ from sync.errors import SourceError
 
 _DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
+_COMMENT = re.compile(r"(?:^|\s)#")  # within an address it is a letter like others
+
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
@@ -58,7 +60,7 @@ def read_suppressed(lines: Iterable[str], origin: str) -> Suppressed:
     written: list[str] = []
     numbers: list[int] = []
     for number, line in enumerate(lines, 1):
-        text = line.partition("#")[0].strip().strip('",;').strip("\ufeff").strip().lower()
+        text = _COMMENT.split(line, 1)[0].strip().strip('",;').strip("\ufeff").strip().lower()
         if not text:
             continue
         domain = text.removeprefix("@").removeprefix("*.")
