@@ -197,6 +197,12 @@ def _custom_field_problems(names: Iterable[str]) -> Iterator[str]:
                 f"mapping.custom_fields: “{name}” can't be a custom field's name, which has 1 to "
                 f"{CUSTOM_FIELD_NAME_LONGEST} characters"
             )
+        elif " " in name:
+            # The contract's CustomField: name.
+            yield (
+                f"mapping.custom_fields: “{name}” is a custom field's label; in its name there "
+                f"are underscores for blanks: write {name.replace(' ', '_')}"
+            )
 
 
 def _unknown_currencies(fields: Mapping[str, CustomRecipe]) -> Iterator[str]:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from sync.contact.fields import CUSTOM_PREFIX, FIELDS, REFUSED
 from sync.contact.header_names import well_known_field
 from sync.contact.mapping import ColumnMapping, map_columns
 from sync.contact.rules import Rules
 from sync.errors import ConfigurationError, SourceError
 from sync.settings.options import Consent, FieldMapping, Lists
+from tests.contract.swagger import load_contract
 
 
 def mapped(header: Sequence[str], lists: Lists | None = None, **options: object) -> ColumnMapping:
@@ -135,6 +137,7 @@ def test_a_repeated_name_matters_only_when_it_is_mapped() -> None:
         ({"columns": {"birthday_month": "a"}}, "needs its month and its day"),
         ({"custom_fields": {str(number): "a" for number in range(26)}}, "takes 25 a contact"),
         ({"custom_fields": {"x" * 51: "a"}}, "1 to 50 characters"),
+        ({"custom_fields": {"Shoe size": "a"}}, "for blanks: write Shoe_size"),
         ({"date_formats": ("%Y-%m",)}, "one day"),
         ({"date_formats": ("%Q",)}, "%Q is not supported"),
         ({"date_formats": ("%d.%m.%Y %y",)}, "at most one year"),
@@ -151,3 +154,14 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         mapped(["E-mail"], columns={"shoe": "a", "sms_number": "b", "birthday_day": "c"})
     assert len(caught.value.problems) == 3
+
+
+def test_each_field_of_the_contract_can_be_mapped_or_is_refused_with_its_reason() -> None:
+    contract = load_contract()
+    if contract is None:
+        pytest.skip("the vendor's contract is not beside the project")
+    declared = contract.definitions["JsonImportContact"]["properties"]
+    plain = {name for name in declared if not name.startswith(CUSTOM_PREFIX)}
+    assert plain - REFUSED.keys() == FIELDS.keys()
+    lengths = {name: declared[name].get("maxLength") for name in FIELDS}
+    assert [name for name, most in lengths.items() if most and FIELDS[name].longest > most] == []
