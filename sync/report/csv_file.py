@@ -1,6 +1,7 @@
 """A CSV file for people: private, readable by spreadsheets, and without formulas in its cells."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from sync.errors import StateError
 # A cell that begins with one of these is a formula to a spreadsheet
 # (https://owasp.org/www-community/attacks/CSV_Injection); East Asian ones take the wide signs too.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# A spreadsheet of a country with decimal commas separates cells by semicolons, and heeds no
+# quotation marks in the middle of one: a formula may begin behind these then.
+_WITHIN = re.compile(rf"[;\t\r\n][\s\"]*(?=[{re.escape(''.join(_FORMULA_STARTS[:4]))}＝＋－＠])")
 _MODE = 0o600
 
 
@@ -61,4 +65,5 @@ class CsvFile:
 
 
 def _harmless(cell: str) -> str:
+    cell = _WITHIN.sub(r"\g<0>'", cell)
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

@@ -41,6 +41,22 @@ def test_no_cell_is_a_formula(tmp_path: Path, value: str) -> None:
     assert row["row"] == "7"
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+@pytest.mark.parametrize("before", [";", '; "', "\r\n ", "\t"])
+def test_no_cell_holds_a_formula_for_who_separates_by_semicolons(
+    tmp_path: Path, sign: str, before: str
+) -> None:
+    path = tmp_path / "rejects.csv"
+    with RejectsFile(path) as rejects:
+        rejects.add(entry(f"Bath{before}{sign}1+1"))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["value"] == f"Bath{before}'{sign}1+1"
+    text = path.read_text(encoding="utf-8-sig")
+    cells = [cell.strip(' "') for line in text.splitlines() for cell in re.split("[;\t]", line)]
+    assert not [cell for cell in cells if cell.startswith(sign)]
+
+
 def test_every_kind_is_told_in_a_file_that_spreadsheets_read(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
     with RejectsFile(path) as rejects:
