@@ -307,3 +307,16 @@ def test_an_sms_only_contact_has_no_email_address(client: Client) -> None:
     assert len(found) == 1
     assert "email_address" not in found[0]
     assert found[0]["sms_channel"]["sms_address"] == "7815551212"
+
+
+def test_a_number_for_text_messages_is_one_contact_s_alone(client: Client) -> None:
+    def row(email: str) -> dict[str, str]:
+        return {"email": email, "sms_number": "7815551212", "sms_consent_date": "07-03-2024"}
+
+    rows = [row("a@example.com"), row("b@example.com"), {"email": "c@example.com"}]
+    done = client.import_contacts(*rows, sms_permission_to_send="explicit")
+    assert (done["status"]["person_count"], done["status"]["error_count"]) == (3, 1)
+    again = client.import_contacts(*rows[:2], sms_permission_to_send="explicit")
+    assert again["status"]["error_count"] == 1
+    found = client.get("/contacts", sms_status="explicit").json()["contacts"]
+    assert [contact["email_address"]["address"] for contact in found] == ["a@example.com"]

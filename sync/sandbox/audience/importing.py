@@ -66,6 +66,7 @@ class _Import:
     sets: ListSets
     refused: list[tuple[int, RowError]] = field(default_factory=list)
     cannot_add: int = 0
+    numbers: dict[str, Person] = field(default_factory=dict)
 
     def run(self, rows: list[Any]) -> None:
         changes = self._check(rows)
@@ -210,6 +211,8 @@ class _Import:
             raise RowError("Contact is on more than 50 lists")
 
     def _merge(self, person: Person, change: Change) -> None:
+        if change.sms is not None:
+            self._refuse_taken(person, change.sms)
         doc = person.doc
         _put(doc, change.core)
         if change.phones:
@@ -232,6 +235,13 @@ class _Import:
                 "consent_date": change.sms_consent_date,
                 "at": self.now,
             }
+
+    def _refuse_taken(self, person: Person, number: str) -> None:
+        """A number names a contact as an address does; what becomes of a second is not stated."""
+        owner = self.numbers.setdefault(number, person)
+        there = People(self.database).by_sms(self.account, number)
+        if owner is not person or (there is not None and there.seq != person.seq):
+            raise RowError("SMS number belongs to another contact")
 
 
 def _put(target: dict[str, Any], values: dict[str, Any]) -> None:
