@@ -154,11 +154,13 @@ def _tell_rows(chunk: Chunk, checked: Checked, condition: str) -> None:
     else:
         would = f"{sent:,} would be sent{condition}, and {seen - sent:,} would not"
         say(f"Of the first {seen:,} rows {would}.")
-    told: set[str] = set()
+    told: set[tuple[str, str]] = set()
     for problem in checked.problems:
-        if problem.code not in told:
-            told.add(problem.code)
-            say(f"  {problem.code}, such as row {problem.row}: {problem.reason}")
+        if (problem.code, problem.field) not in told:
+            told.add((problem.code, problem.field))
+            where = f"{problem.field} “{_short(problem.value)}”" if problem.field else ""
+            place = f"row {problem.row}{f' ({where})' if where else ''}"
+            say(f"  {problem.code}, such as {place}: {problem.reason}")
     for fault in chunk.faults[:1]:
         say(f"  row_unreadable, such as row {fault.row}: {fault.reason}")
 

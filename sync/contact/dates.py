@@ -39,6 +39,13 @@ _CODES = {
     "%": "%",
 }
 
+# Databases write points in time where people mean days; the zone is the one that is written.
+_ISO = "%Y-%m-%d"
+_ISO_PATTERN = (
+    rf"^{_CODES['Y']}-{_CODES['m']}-{_CODES['d']}"
+    r"(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:[Zz]|[+-]\d{2}(?::?\d{2})?))?)?$"
+)
+
 _LONGEST_MONTHS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
@@ -175,6 +182,8 @@ def _problem(text: str) -> str | None:
 
 
 def _pattern(text: str) -> str:
+    if text == _ISO:
+        return _ISO_PATTERN
     pieces = re.split(r"%(.)|(\s+)", text)
     pattern = ""
     for plain, code, space in zip(

@@ -165,7 +165,7 @@ class FieldMapping(Section):
         ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y"),
         min_length=1,
         description="How dates (birthday, anniversary) are written in the source, tried in this "
-        "order; strptime's codes.",
+        "order; strptime's codes. With %Y-%m-%d a time of day may follow, as databases write it.",
     )
     phone_region: str | None = Field(
         None,

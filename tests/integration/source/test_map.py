@@ -95,7 +95,8 @@ def test_columns_fields_and_values_before_and_after_are_shown(config: Path) -> N
     assert "“Agreed” says who agreed to be written to." in done.stdout
     assert "“No.” tells who has a new address, and is shown in the rejects file." in done.stdout
     assert "Of the first 3 rows 2 would be sent, and 1 would not." in done.stdout
-    assert "birthday_invalid, such as row 3" in done.stdout
+    assert "birthday_invalid, such as row 3 (birthday “never”): This is no date" in done.stdout
+    assert "no_consent, such as row 4: The column “Agreed” does not say" in done.stdout
 
 
 def test_nothing_is_stored_and_no_account_is_needed(config: Path) -> None:
