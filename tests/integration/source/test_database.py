@@ -31,7 +31,7 @@ from sync.errors import ConfigurationError, SourceError
 from sync.settings.options import Source
 from sync.source import ContactSource, open_source
 from sync.source.database import read_column
-from tests.integration.source.conftest import SourceFor, fill
+from tests.integration.source.conftest import SourceFor, Sync, fill
 
 METADATA = MetaData()
 PEOPLE = Table(
@@ -290,6 +290,26 @@ def test_a_lost_connection_is_a_sentence_and_nothing_is_sent(
     ):
         rows_of(source)
     gc.collect()  # PyMySQL looks at its lost connection once more when it is forgotten
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_run_whose_connection_is_lost_sends_nothing(
+    database: Engine, relay: Relay, sync: Sync
+) -> None:
+    rows = [
+        NOBODY | {"id": number, "email": f"p{number:05}{'x' * 30}@example.com"}
+        for number in range(1, 30_001)
+    ]
+    fill(database, METADATA, {"people": rows})
+    url = database.url.set(host="127.0.0.1", port=relay.port)
+    relay.cut_after = 1_000_000
+    source = {"path": None, "url": url.render_as_string(hide_password=False), "table": "people"}
+    with pytest.raises(SourceError, match=r"lost after [\d,]+ rows.*nothing was sent"):
+        sync(source=source)
+    assert sync.sandbox.people.audience() == {}
+    requests = sync.sandbox.requests()
+    assert {entry.method for entry in requests if entry.path.startswith("/v3")} == {"GET"}
+    gc.collect()  # see above
 
 
 def test_a_password_comes_from_elsewhere_and_is_never_shown(database: Engine) -> None:
