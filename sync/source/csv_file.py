@@ -100,16 +100,20 @@ class CsvSource:
 
     def _chunk(self, records: Records) -> Chunk:
         columns, rows = records.batch.columns, records.numbers
-        written = ~_blank(columns)
-        if not written.all():
+        blank = _blank(columns)
+        if len(blank):
+            written = np.ones(len(rows), np.bool_)
+            written[blank] = False
             columns, rows = [column.filter(pa.array(written)) for column in columns], rows[written]
         faults = []
         whole: dict[int, list[str]] = {}
         for misfit in records.misfits:
             cells = self._cells(misfit) if misfit.cells < len(self.header) else []
-            if cells and self._opening.trailing and len(cells) == len(self.header) - 1:
+            if misfit.cells < len(self.header) and not any(map(str.strip, cells)):
+                continue
+            if self._opening.trailing and len(cells) == len(self.header) - 1:
                 whole[misfit.number] = [*cells, ""]
-            elif misfit.cells > len(self.header) or any(cells):
+            else:
                 faults.append(self._fault(misfit))
         if whole:
             columns, rows = _with_rows(columns, rows, whole)
@@ -136,19 +140,16 @@ def _followed_by(text: str) -> str:
     return f" The row spans {more + 1:,} lines." if more else ""
 
 
-def _blank(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:
-    """Which rows have nothing in any cell."""
-    blank = _empty(columns[0])
-    for column in columns[1:]:
-        if not blank.any():
+def _blank(columns: Sequence[pa.Array]) -> npt.NDArray[np.int64]:
+    """The positions of the rows that have nothing but white space in all cells."""
+    positions = np.arange(len(columns[0]))
+    for column in columns:
+        some = column if len(positions) == len(column) else column.take(pa.array(positions))
+        empty = pc.equal(pc.utf8_trim_whitespace(some), "")
+        positions = positions[empty.to_numpy(zero_copy_only=False)]
+        if not len(positions):
             break
-        blank &= _empty(column)
-    return blank
-
-
-def _empty(column: pa.Array) -> npt.NDArray[np.bool_]:
-    empty: npt.NDArray[np.bool_] = pc.equal(column, "").to_numpy(zero_copy_only=False)
-    return empty
+    return positions
 
 
 def _with_rows(

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -28,6 +29,7 @@ _DAMAGED = (
     AttributeError,
     SyntaxError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 _ZEROS = re.compile("0+")
 
@@ -61,7 +63,7 @@ class WorkbookSource:
         some = False
         with self._sheet() as (sheet, _):
             first = self._header_row + 1
-            rows = enumerate(sheet.iter_rows(min_row=first), first)
+            rows = enumerate(self._rows(sheet, first), first)
             while block := list(islice(rows, self._options.chunk_rows)):
                 chunk = self._chunk(block)
                 some = some or bool(len(chunk.rows) or chunk.faults)
@@ -78,9 +80,9 @@ class WorkbookSource:
         numbers, table, faults = [], [], []
         for number, cells in block:
             texts = [_cell_text(cell) for cell in cells]
-            if not any(texts):
+            if not any(map(str.strip, texts)):
                 continue
-            if any(texts[width:]):
+            if any(map(str.strip, texts[width:])):
                 faults.append(
                     RowFault(number, f"The row has cells beyond the header's {width:,} columns.")
                 )
@@ -94,13 +96,19 @@ class WorkbookSource:
         )
 
     def _find_header(self, sheet: _Sheet) -> tuple[int, tuple[str, ...]]:
-        for number, cells in enumerate(sheet.iter_rows(), 1):
+        for number, cells in enumerate(self._rows(sheet, 1), 1):
             texts = [_cell_text(cell) for cell in cells]
             while texts and not texts[-1].strip():
                 texts.pop()
             if texts:
                 return number, clean_header(texts)
         raise SourceError(f"The sheet “{sheet.title}” of {self._path} is empty.")
+
+    def _rows(self, sheet: _Sheet, first: int) -> Iterator[tuple[object, ...]]:
+        try:
+            yield from sheet.iter_rows(min_row=first)
+        except _DAMAGED:
+            raise self._damaged() from None
 
     @contextmanager
     def _sheet(self) -> Iterator[tuple[_Sheet, list[str]]]:
@@ -115,10 +123,7 @@ class WorkbookSource:
             try:
                 book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             except _DAMAGED:
-                raise SourceError(
-                    f"{self._path} can't be read as an Excel workbook: it is damaged or was cut "
-                    "off."
-                ) from None
+                raise self._damaged() from None
             # Charts may be sheets too, and have no cells.
             names = [sheet.title for sheet in book.worksheets]
             shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
@@ -129,6 +134,11 @@ class WorkbookSource:
                 )
             yield cast(_Sheet, book[wanted]), names
             book.close()
+
+    def _damaged(self) -> SourceError:
+        return SourceError(
+            f"{self._path} can't be read as an Excel workbook: it is damaged or was cut off."
+        )
 
     def _open(self) -> BinaryIO:
         try:

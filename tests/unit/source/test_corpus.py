@@ -87,6 +87,16 @@ def workbook(*rows: list[Any], styled: Callable[[Any], None] = lambda sheet: Non
     return data.getvalue()
 
 
+def damaged(book: bytes) -> bytes:
+    """A workbook that is a good ZIP file, of which a sheet ends in the middle."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as good, zipfile.ZipFile(data, "w") as bad:
+        for name in good.namelist():
+            part = good.read(name)
+            bad.writestr(name, part[: len(part) // 2] if "/sheet" in name else part)
+    return data.getvalue()
+
+
 def as_parquet(**columns: Any) -> bytes:
     data = io.BytesIO()
     parquet.write_table(pa.table(columns), data)
@@ -207,6 +217,11 @@ CORPUS = {
         text("", "", "email,city", "", f"{ANN},Köln", ",", "", "broken,x", ""),
         KOELN,
         [(8, "email_invalid")],
+    ),
+    "lines of blanks": Case(
+        text("email,city", "  ", f"{ANN},Köln", " , ", "\u00a0,", "\t", "broken,x"),
+        KOELN,
+        [(7, "email_invalid")],
     ),
     "a line break within quotes": Case(
         text("email,city", f'{ANN},"Kö\nln"', "broken,x"),
@@ -348,6 +363,17 @@ CORPUS = {
     ),
     "excel with a chart before the sheet": Case(
         workbook(["email", "city"], [ANN, "Köln"], styled=chart_first), KOELN, name="c.xlsx"
+    ),
+    "excel with blanks in an empty row": Case(
+        workbook(["email", "city"], [" ", None], [ANN, "Köln", " "], ["broken"]),
+        KOELN,
+        [(4, "email_invalid")],
+        name="c.xlsx",
+    ),
+    "excel with a damaged sheet": Case(
+        damaged(workbook(["email", "city"], *[[ANN, "Köln"]] * 2_000)),
+        refused="damaged or was cut off",
+        name="c.xlsx",
     ),
     "excel with a failed formula": Case(
         workbook(["email", "city"], [ANN, "#REF!"]),

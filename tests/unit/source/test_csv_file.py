@@ -90,7 +90,7 @@ def test_a_row_with_too_few_cells_is_named_and_the_rest_goes_on(write: Write) ->
 
 
 def test_a_separator_too_many_in_all_rows_is_one_sentence(write: Write) -> None:
-    source = opened(write(b"a,b\n" + b"1,2,\n" * 200 + b"5,6\n7\n"))
+    source = opened(write(b"a,b\n" + b"1,2,\n" * 200 + b"5,6\n7\n, \n"))
     rows, faults = read(source)
     assert [row for row, _ in rows] == list(range(2, 203))
     assert {tuple(cells) for _, cells in rows} == {("1", "2", ""), ("5", "6", "")}
@@ -313,10 +313,12 @@ def test_each_row_comes_once_or_is_named(
     source = CsvSource(path, options)
     rows, faults = read(source)
     assert rows == [
-        (row, cells) for row, cells in enumerate(table, 2) if any(cells) and len(cells) == width
+        (row, cells)
+        for row, cells in enumerate(table, 2)
+        if any(map(str.strip, cells)) and len(cells) == width
     ]
     assert [row for row, _ in faults] == [
         row
         for row, cells in enumerate(table, 2)
-        if len(cells) > width or (any(cells) and len(cells) < width)
+        if len(cells) > width or (any(map(str.strip, cells)) and len(cells) < width)
     ]

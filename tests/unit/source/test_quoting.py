@@ -187,5 +187,6 @@ def test_what_the_csv_module_writes_in_either_way_is_read_back(
     writer.writerows([("a", "b"), *table])
     way = "backslash" if backslash else "doubled"
     rows, faults, _ = read(tmp_path / "c.csv", text.getvalue().encode(), quotes=way)
-    assert rows == [(at, list(cells)) for at, cells in enumerate(table, 2) if any(cells)]
+    written = [(at, list(cells)) for at, cells in enumerate(table, 2)]
+    assert rows == [(at, cells) for at, cells in written if any(map(str.strip, cells))]
     assert not faults
