@@ -158,7 +158,8 @@ def _tell_rows(chunk: Chunk, checked: Checked, condition: str) -> None:
     for problem in checked.problems:
         if (problem.code, problem.field) not in told:
             told.add((problem.code, problem.field))
-            where = f"{problem.field} “{_short(problem.value)}”" if problem.field else ""
+            value = f" “{_short(problem.value)}”" if problem.value else ""
+            where = f"{problem.field}{value}" if problem.field else ""
             place = f"row {problem.row}{f' ({where})' if where else ''}"
             say(f"  {problem.code}, such as {place}: {problem.reason}")
     for fault in chunk.faults[:1]:
