@@ -26,9 +26,10 @@ _ROWS_LOOKED_AT = 200
 
 # Byte order marks and zero-width spaces that editors leave in headers.
 _CLUTTER = re.compile("[\ufeff\u200b]")
+_BREAKS = re.compile("\\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\\s*")
 
 # What Excel writes and reads before the header: "sep=;".
-_HINT = re.compile('^"?sep=(.)"?[\r\n]', re.IGNORECASE)
+_HINT = re.compile('^"?sep=([\t !#-~])"?[\r\n]', re.IGNORECASE)
 
 # The first bytes of files that people take for CSV.
 _KINDS = {
@@ -107,8 +108,8 @@ def look_at(path: Path, options: Source) -> Opening:
 
 
 def clean_header(cells: Iterable[str]) -> tuple[str, ...]:
-    """Column names without blanks around them and without invisible clutter."""
-    return tuple(_CLUTTER.sub("", cell).strip() for cell in cells)
+    """Column names without blanks around them, on one line, and without invisible clutter."""
+    return tuple(_BREAKS.sub(" ", _CLUTTER.sub("", cell).strip()) for cell in cells)
 
 
 def no_rows(path: Path) -> SourceEmpty:

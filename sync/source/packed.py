@@ -12,6 +12,8 @@ from sync.source.text_stream import unreadable
 
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
+# What the zipfile module raises over archives that it can't read, among them new kinds of packing.
+BAD_ZIP = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _WORKBOOK_PART = "xl/workbook.xml"
 _ENCRYPTED = 0x1
 
@@ -34,7 +36,7 @@ def is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return _WORKBOOK_PART in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except BAD_ZIP:
         return False
 
 
@@ -72,7 +74,7 @@ def _only_member(path: Path) -> zipfile.ZipInfo:
                 for info in archive.infolist()
                 if not info.is_dir() and not info.filename.startswith("__MACOSX/")
             ]
-    except (OSError, zipfile.BadZipFile):
+    except BAD_ZIP:
         raise _damaged(path) from None
     if any(info.filename == "mimetype" for info in files):
         raise SourceError(
@@ -91,7 +93,7 @@ def _member(path: Path) -> BinaryIO:
     info = _only_member(path)
     try:
         return cast(BinaryIO, zipfile.ZipFile(path).open(info))
-    except (zipfile.BadZipFile, NotImplementedError):
+    except BAD_ZIP:
         raise _damaged(path) from None
 
 
@@ -108,7 +110,7 @@ class _Guarded(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         try:
             return self._file.read(size)
-        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile):
+        except BAD_ZIP:
             raise _damaged(self._path) from None
 
     def close(self) -> None:

@@ -13,6 +13,8 @@ from sync.source.as_text import arrow_text
 from sync.source.chunk import Chunk, Place, frame_of
 from sync.source.opening import no_rows
 
+_DAMAGED = (OSError, UnicodeDecodeError, pa.ArrowException)
+
 
 class ParquetSource:
     """A Parquet file; its rows are counted from 1."""
@@ -29,7 +31,7 @@ class ParquetSource:
                 self.header = tuple(file.schema_arrow.names)
                 if not file.metadata.num_rows:
                     raise no_rows(path)
-        except (OSError, pa.ArrowException) as error:
+        except _DAMAGED as error:
             raise self._damaged() from error
 
     def chunks(self) -> Iterator[Chunk]:
@@ -38,11 +40,12 @@ class ParquetSource:
         try:
             with parquet.ParquetFile(self._path) as file:
                 for batch in file.iter_batches(batch_size=self._chunk_rows):
+                    batch.validate(full=True)  # text of other programs may be no UTF-8
                     columns = [arrow_text(column) for column in batch.columns]
                     rows = np.arange(row, row + batch.num_rows, dtype=np.int64)
                     row += batch.num_rows
                     yield Chunk(frame_of(self.header, columns), rows)
-        except (OSError, pa.ArrowException) as error:
+        except _DAMAGED as error:
             raise self._damaged() from error
 
     def place(self, row: int) -> Place:

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -18,19 +16,11 @@ from sync.settings.options import Source
 from sync.source.as_text import text_of, text_series
 from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import clean_header, no_rows
+from sync.source.packed import BAD_ZIP
 from sync.source.text_stream import unreadable
 
 # What openpyxl raises over files that are none of its.
-_DAMAGED = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    SyntaxError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_DAMAGED = (*BAD_ZIP, LookupError, TypeError, AttributeError, SyntaxError)
 _ZEROS = re.compile("0+")
 
 
@@ -75,11 +65,10 @@ class WorkbookSource:
         """Rows have the numbers that Excel shows."""
         return Place("", row)
 
-    def _chunk(self, block: list[tuple[int, tuple[object, ...]]]) -> Chunk:
+    def _chunk(self, block: list[tuple[int, list[str]]]) -> Chunk:
         width = len(self.header)
         numbers, table, faults = [], [], []
-        for number, cells in block:
-            texts = [_cell_text(cell) for cell in cells]
+        for number, texts in block:
             if not any(map(str.strip, texts)):
                 continue
             if any(map(str.strip, texts[width:])):
@@ -96,17 +85,17 @@ class WorkbookSource:
         )
 
     def _find_header(self, sheet: _Sheet) -> tuple[int, tuple[str, ...]]:
-        for number, cells in enumerate(self._rows(sheet, 1), 1):
-            texts = [_cell_text(cell) for cell in cells]
+        for number, texts in enumerate(self._rows(sheet, 1), 1):
             while texts and not texts[-1].strip():
                 texts.pop()
             if texts:
                 return number, clean_header(texts)
         raise SourceError(f"The sheet “{sheet.title}” of {self._path} is empty.")
 
-    def _rows(self, sheet: _Sheet, first: int) -> Iterator[tuple[object, ...]]:
+    def _rows(self, sheet: _Sheet, first: int) -> Iterator[list[str]]:
         try:
-            yield from sheet.iter_rows(min_row=first)
+            for cells in sheet.iter_rows(min_row=first):
+                yield [_cell_text(cell) for cell in cells]
         except _DAMAGED:
             raise self._damaged() from None
 
