@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from sync.settings.options import Source
 from sync.source.chunk import Chunk, Place, RowFault, frame_of
-from sync.source.opening import Opening, look_at, no_rows
+from sync.source.opening import LITERAL, Opening, look_at, no_rows
 from sync.source.packed import packing
 from sync.source.quoting import Quotes
 from sync.source.records import Misfit, Records, mark_of, read_records
@@ -105,6 +105,8 @@ class CsvSource:
             written = np.ones(len(rows), np.bool_)
             written[blank] = False
             columns, rows = [column.filter(pa.array(written)) for column in columns], rows[written]
+        if self._opening.literals:
+            columns = [pc.replace_substring_regex(each, LITERAL, r"\1") for each in columns]
         faults = []
         whole: dict[int, list[str]] = {}
         for misfit in records.misfits:

@@ -19,6 +19,10 @@ from sync.source.utf8_stream import Utf8Stream
 
 DELIMITERS = (",", ";", "\t", "|")
 
+# A text as a formula, with which exports keep spreadsheets from taking it for a number.
+LITERAL = r'^="([^"]*)"$'
+_LITERAL_START = '="'
+
 _HEAD = 1 << 18
 _MARKED = 1 << 12  # so many bytes tell UTF-16 without a mark
 _TAR_AT = 257  # where the POSIX ustar header says what it is
@@ -57,6 +61,7 @@ class Opening:
         encoding: The codec's name.
         checked: Whether all bytes of the file have been found to be UTF-8.
         backslash: Whether a backslash stands before quotation marks within a cell.
+        literals: Whether cells may be texts as formulas, `="02451"`.
         header_row: Its number, counting blank lines before it.
         trailing: Whether all rows, as far as was looked, end with a delimiter that the header
             doesn't have; the header has an unnamed column for it then.
@@ -66,6 +71,7 @@ class Opening:
     checked: bool
     delimiter: str
     backslash: bool
+    literals: bool
     header: tuple[str, ...]
     header_row: int
     trailing: bool
@@ -89,7 +95,12 @@ def look_at(path: Path, options: Source) -> Opening:
     has_mark = encoding == "utf-8-sig" and head.startswith(codecs.BOM_UTF8)
     text, complete = _first_text(path, head, encoding)
     delimiter = delimiter or _sniff(text)
-    backslash = _is_backslashed(path, options, encoding, delimiter, checked=checked)
+    held = _held(path, (BACKSLASHED, _LITERAL_START), encoding)
+    backslash = options.quotes == "backslash" or (
+        options.quotes is None
+        and BACKSLASHED in held
+        and are_backslashed(_pieces(path, encoding, checked=checked), delimiter)
+    )
     found = _first_records(text, delimiter, backslash=backslash)
     if found.header is None or not (complete or found.whole):
         raise SourceError(f"{path} has no header line in its first {_HEAD:,} bytes.")
@@ -101,7 +112,10 @@ def look_at(path: Path, options: Source) -> Opening:
         checked=checked,
         delimiter=delimiter,
         backslash=backslash,
-        header=clean_header([*found.header, ""] if trailing else found.header),
+        literals=_LITERAL_START in held,
+        header=clean_header(
+            re.sub(LITERAL, r"\1", cell) for cell in [*found.header, *[""] * trailing]
+        ),
         header_row=found.header_row,
         trailing=trailing,
     )
@@ -162,30 +176,20 @@ def _first_text(path: Path, head: bytes, encoding: str) -> tuple[str, bool]:
     return text, complete
 
 
-def _is_backslashed(
-    path: Path, options: Source, encoding: str, delimiter: str, *, checked: bool
-) -> bool:
-    """As it is configured; else the whole file is looked at if it has such a quotation mark."""
-    if options.quotes is not None:
-        return options.quotes == "backslash"
-    if not _may_hold(path, BACKSLASHED, encoding):
-        return False
-    return are_backslashed(_pieces(path, encoding, checked=checked), delimiter)
-
-
-def _may_hold(path: Path, text: str, encoding: str) -> bool:
-    """Whether the text's bytes are in the file; a wrong byte is left to the reading."""
+def _held(path: Path, texts: Iterable[str], encoding: str) -> set[str]:
+    """Which of these texts' bytes are in the file; a wrong byte is left to the reading."""
     wide = encoding.removesuffix("-le").removesuffix("-be")
     orders = [f"{wide}-le", f"{wide}-be"] if wide in ("utf-16", "utf-32") else ["ascii"]
-    wanted = [text.encode(order) for order in orders]
+    wanted = {text.encode(order): text for text in texts for order in orders}
+    longest = max(map(len, wanted))
+    found: set[str] = set()
     end = b""
     with open_bytes(path) as file:
         while block := file.read(_HEAD):
             looked = end + block
-            if any(each in looked for each in wanted):
-                return True
-            end = looked[1 - len(wanted[0]) :]
-    return False
+            found |= {text for code, text in wanted.items() if code in looked}
+            end = looked[1 - longest :]
+    return found
 
 
 def _pieces(path: Path, encoding: str, *, checked: bool) -> Iterator[bytes]:

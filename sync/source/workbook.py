@@ -2,11 +2,12 @@
 
 import datetime as dt
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,10 @@ from sync.source.text_stream import unreadable
 # What openpyxl raises over files that are none of its.
 _DAMAGED = (*BAD_ZIP, LookupError, TypeError, AttributeError, SyntaxError)
 _ZEROS = re.compile("0+")
+_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+_UNCOMPUTED = re.compile(rb"</f>(?:<v ?/>|<v></v>)?</c>")
+_LONGEST_FIND = 20
+_BLOCK = 1 << 20
 
 
 class _Sheet(Protocol):
@@ -46,6 +51,10 @@ class WorkbookSource:
             self._header_row, self.header = self._find_header(sheet)
         others = [f"“{name}”" for name in names if name != title]
         unread = f"; not read: {', '.join(others)}" if others else ""
+        if _has_uncomputed(path):
+            unread += (
+                "; formulas that were never computed are empty cells: save it in a spreadsheet"
+            )
         self.description = f"{self.name} (Excel, sheet “{title}”{unread})"
 
     def chunks(self) -> Iterator[Chunk]:
@@ -134,6 +143,27 @@ class WorkbookSource:
             return self._path.open("rb")
         except OSError as error:
             raise unreadable(self._path, error) from error
+
+
+def _has_uncomputed(path: Path) -> bool:
+    """Whether a formula has no value, as in workbooks that no spreadsheet has saved."""
+    try:
+        with zipfile.ZipFile(path) as book:
+            sheets = [name for name in book.namelist() if _SHEET.fullmatch(name)]
+            return any(_is_found(_UNCOMPUTED, book.open(name)) for name in sheets)
+    except BAD_ZIP:
+        return False  # the reading will tell
+
+
+def _is_found(pattern: re.Pattern[bytes], part: IO[bytes]) -> bool:
+    end = b""
+    with part:
+        while block := part.read(_BLOCK):
+            looked = end + block
+            if pattern.search(looked):
+                return True
+            end = looked[-_LONGEST_FIND:]
+    return False
 
 
 def _cell_text(cell: object) -> str:

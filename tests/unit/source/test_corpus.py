@@ -200,7 +200,14 @@ CORPUS = {
     "leading zeros stay": Case(
         text("email,city,zip,phone", f"{ANN},02451,02451,0171 555"), [(ANN, "02451")]
     ),
-    "formulas are text": Case(text("email,city", f"{ANN},=1+1"), [(ANN, "=1+1")]),
+    "texts as formulas": Case(
+        text('="email",city,zip', f'{ANN},="02451",1', 'b@example.com,"=""02451""",1'),
+        [(ANN, "02451"), ("b@example.com", "02451")],
+    ),
+    "formulas are text": Case(
+        text("email,city", f"{ANN},=1+1", f'{ANN},"=""a""&""b"""'),
+        [(ANN, "=1+1"), (ANN, '="a"&"b"')],
+    ),
     "html is text": Case(text("email,city", f"{ANN},<b>Köln</b>"), [(ANN, "<b>Köln</b>")]),
     "emoji and right-to-left text": Case(
         text("email,city", f"{ANN},😀 القاهرة"), [(ANN, "😀 القاهرة")]
@@ -289,6 +296,12 @@ CORPUS = {
         damaged(workbook(["email", "city"], *[[ANN, "Köln"]] * 2_000)),
         refused="damaged or was cut off",
         name="c.xlsx",
+    ),
+    "excel with a formula that nobody has computed": Case(
+        workbook(["email", "city"], [ANN, '="Kö"&"ln"']),
+        [(ANN, None)],
+        name="c.xlsx",
+        said="formulas that were never computed are empty cells",
     ),
     "excel with a failed formula": Case(
         workbook(["email", "city"], [ANN, "#REF!"]),
