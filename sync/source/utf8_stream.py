@@ -34,19 +34,19 @@ class Utf8Stream(io.RawIOBase):
         self._quotes = quotes
         self._ready = b""
         self._at_start = True
+        self._ended = False
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = _BLOCK, /) -> bytes:
-        """At most so many bytes; none only at the end."""
-        while not self._ready:
+        """So many bytes, fewer only at the end: Arrow wants a line's end in each block of them."""
+        while len(self._ready) < size and not self._ended:
             data = self._clean(size)
-            self._ready = self._followed(data)
-            if not data:
+            self._ready += self._followed(data)
+            self._ended = not data
+            if self._ended:
                 self._ready += self._end
-                self._end = b""
-                break
         data, self._ready = self._ready[:size], self._ready[size:]
         return data
 

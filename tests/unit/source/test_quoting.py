@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sync.settings.options import Source
 from sync.source.csv_file import CsvSource
 from sync.source.quoting import Quotes
+from sync.source.utf8_stream import Utf8Stream
 
 Rows = list[tuple[int, list[str]]]
 
@@ -190,3 +191,18 @@ def test_what_the_csv_module_writes_in_either_way_is_read_back(
     written = [(at, list(cells)) for at, cells in enumerate(table, 2)]
     assert rows == [(at, cells) for at, cells in written if any(map(str.strip, cells))]
     assert not faults
+
+
+@pytest.mark.parametrize("blanks", [0, 1, 3])
+def test_what_is_held_back_makes_no_block_shorter(tmp_path: Path, blanks: int) -> None:
+    """Arrow asks for blocks, and gives up on one without a line's end, however short it is."""
+    file = tmp_path / "contacts.csv"
+    content = b"a,b" + b" " * blanks + b'\n1,"2"\n' * 500
+    file.write_bytes(content)
+    size = 7  # many of them end with a quotation mark or a blank
+    quotes = Quotes(",", backslash=False)
+    stream = Utf8Stream(file, "utf-8", checked=True, end="\n,,", quotes=quotes)
+    pieces = list(iter(lambda: stream.read(size), b""))
+    stream.close()
+    assert {len(piece) for piece in pieces[:-1]} == {size}
+    assert b"".join(pieces) == content + b"\n,,"
