@@ -4,7 +4,7 @@ It writes what it decided beside the staged contacts, so that a plan which was s
 looked at, and carried out later as it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -48,10 +48,11 @@ from sync.state import (
     uncleared,
 )
 from sync.state.address_changes import AddressChange, Decided
-from sync.state.comparison import Action
+from sync.state.comparison import Action, OptedOut
 from sync.state.duplicates import Duplicate, Keep, drop_duplicates
 from sync.state.kept_plans import KeptPlan
 from sync.state.outbox import BatchPlan
+from sync.state.refusals import Refusal
 from sync.state.runs import Counts, Runs
 from sync.state.store import Store
 from sync.stop import Stop
@@ -273,7 +274,7 @@ class Planning:
         gone = 0
         if not recording.partial:
             gone = comparison.gone(connection, self._account, recording.run_id, actions)
-        self._tell_left_out(connection)
+        self._tell_left_out(connection, actions)
         recording.counts = replace(
             recording.counts,
             new=actions[Action.NEW],
@@ -289,14 +290,19 @@ class Planning:
         self._left_out, self._held_back = actions[Action.OPTED_OUT], held_back
         self._count_follow_ups(connection)
 
-    def _tell_left_out(self, connection: Connection) -> None:
+    def _tell_left_out(self, connection: Connection, actions: Mapping[Action, int]) -> None:
         """Tell whom an opt-out or a refusal leaves out, and whose key is of no use; each once."""
         recording = self._recording
-        for refused in refusals.held_back(connection, self._account, recording.run_id):
+        held_back: Iterator[Refusal] = iter(())
+        if actions[Action.REFUSED]:
+            held_back = refusals.held_back(connection, self._account, recording.run_id)
+        for refused in held_back:
             if refused.row not in self._told:
                 self._told.add(refused.row)
                 recording.rejects.add(from_held_back(refused, self._again_after))
-        by_address = comparison.opted_out(connection, self._account, recording.run_id)
+        by_address: Iterator[OptedOut] = iter(())
+        if actions[Action.OPTED_OUT]:
+            by_address = comparison.opted_out(connection, self._account, recording.run_id)
         for row in chain(by_address, self._addresses.opted_out):
             if row.row not in self._told:
                 self._told.add(row.row)
@@ -319,13 +325,16 @@ class Planning:
             )
         recording.counts = replace(
             recording.counts,
-            moved=follow_ups.count_moved(connection, run_id),
+            moved=follow_ups.count_moved(connection, run_id) if recording.counts.changed else 0,
             tagged=follow_ups.count_tagged(connection, self._account, run_id),
             removed=0 if deleting else away,
             deleted=away if deleting else 0,
         )
 
     def _batches(self, connection: Connection) -> list[BatchPlan]:
+        counts = self._recording.counts
+        if not counts.new + counts.changed:
+            return []
         list_ids = staging.lists_to_send(connection, self._recording.run_id)
         rows = staging.to_send(connection, self._recording.run_id)
         return list(plan.batches(rows, list_ids, self._settings.api, sms=self._sms))

@@ -28,7 +28,13 @@ def canonical_bodies(columns: Mapping[str, pa.Array]) -> pa.Array:
         columns: Arrow text columns of one length by the import's field names; birthday_month and
             birthday_day hold the digits of whole numbers.
     """
-    return wrapped(pc.fill_null(_inner(columns), ""), "{", "}")
+    names = sorted(columns, key=canonical_position)
+    if not names or columns[names[0]].null_count:
+        return wrapped(pc.fill_null(_inner(columns), ""), "{", "}")
+    # The address is first and always there: to put the brace before it saves a copy of the bodies.
+    first, *others = names
+    members = [_members(first, columns[first], "{"), *(_members(n, columns[n]) for n in others)]
+    return wrapped(joined(members, ","), "", "}")
 
 
 def canonical_starts(columns: Mapping[str, pa.Array]) -> pa.Array:
@@ -55,10 +61,10 @@ def _inner(columns: Mapping[str, pa.Array]) -> pa.Array:
     return joined([_members(name, columns[name]) for name in names], ",")
 
 
-def _members(name: str, column: pa.Array) -> pa.Array:
+def _members(name: str, column: pa.Array, before: str = "") -> pa.Array:
     """`"name":value` of each cell, null where the cell is."""
     quote = "" if name in _NUMBERS else '"'
-    return wrapped(escaped(column), f"{orjson.dumps(name).decode()}:{quote}", quote)
+    return wrapped(escaped(column), f"{before}{orjson.dumps(name).decode()}:{quote}", quote)
 
 
 def escaped(column: pa.Array) -> pa.Array:

@@ -126,8 +126,9 @@ def wrapped(column: pa.Array, before: str, after: str) -> pa.Array:
 
     To replace nothing at a place takes Arrow (26.0) a fifth of the time of joining with literals.
     """
-    started = pc.binary_replace_slice(column, 0, 0, before)
-    return pc.binary_replace_slice(started, _BEHIND, _BEHIND, after)
+    if before:
+        column = pc.binary_replace_slice(column, 0, 0, before)
+    return pc.binary_replace_slice(column, _BEHIND, _BEHIND, after) if after else column
 
 
 def literal(text: str) -> pa.Scalar:

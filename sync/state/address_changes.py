@@ -74,11 +74,6 @@ def decide(
     Whoever ended it under a former address is left out under the new one too. With
     `revive_deleted` a contact that somebody deleted there stays so, and the person is a new one.
     """
-    connection.execute(
-        update(staged)
-        .where(staged.c.run_id == run_id, staged.c.former.is_not(None))
-        .values(former=None)
-    )
     formers = _formers(connection, account, run_id)
     if revive_deleted:
         formers = [each for each in formers if each.ended != Ended.DELETED]

@@ -63,6 +63,7 @@ def compare(
     What was decided before is decided anew, but for those whom an approved plan leaves out.
     With `revive_deleted` whom somebody deleted there is changed, though nothing is new of them.
     """
+    _forget(connection, run_id)
     left_all = _leave_ended_lists(connection, account, run_id)
     action = _action(connection, account, revive_deleted=revive_deleted)
     _decide(connection, account, run_id, action, staged.c.action != Action.LEFT_OUT)
@@ -190,6 +191,16 @@ def _decide(
         rows[Action(row.fresh)].append(row.row)
     for fresh, numbers in rows.items():
         _set_action(connection, run_id, numbers, fresh)
+
+
+def _forget(connection: Connection, run_id: int) -> None:
+    """What an earlier comparison has led to is worked out anew too."""
+    derived = (staged.c.former, staged.c.held_set_id, staged.c.uncleared)
+    connection.execute(
+        update(staged)
+        .where(staged.c.run_id == run_id, or_(*(column.is_not(None) for column in derived)))
+        .values(dict.fromkeys(derived))
+    )
 
 
 def _set_action(

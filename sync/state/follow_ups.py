@@ -54,11 +54,6 @@ def hold_lists(connection: Connection, account: str, run_id: int) -> None:
     there = set(LISTS.remembered(connection, account).values())
     known = and_(contact.c.account == account, contact.c.email == staged.c.email)
     changed = and_(staged.c.run_id == run_id, staged.c.action == Action.CHANGED)
-    connection.execute(
-        update(staged)
-        .where(staged.c.run_id == run_id, staged.c.held_set_id.is_not(None))
-        .values(held_set_id=None)
-    )
     pairs = connection.execute(
         select(contact.c.list_set_id.label("held"), staged.c.list_set_id.label("wanted"))
         .distinct()

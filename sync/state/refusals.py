@@ -42,6 +42,8 @@ def hold_back(connection: Connection, account: str, run_id: int, after: datetime
     connection.execute(
         update(staged)
         .where(staged.c.run_id == run_id, staged.c.action.in_((Action.NEW, Action.CHANGED)))
+        # From the few that were refused to their rows, not the other way round.
+        .where(staged.c.email.in_(select(refusal.c.email).where(refusal.c.account == account)))
         .where(staged.c.former.is_(None), as_it_was)
         .values(action=Action.REFUSED)
     )

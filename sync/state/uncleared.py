@@ -37,9 +37,6 @@ def note(connection: Connection, account: str, run_id: int, emptied: Emptied) ->
     `emptied` is given the old body, the new one, and what was not cleared before.
     """
     here = staged.c.run_id == run_id
-    connection.execute(
-        update(staged).where(here, staged.c.uncleared.is_not(None)).values(uncleared=None)
-    )
     alike: dict[tuple[str, ...], list[int]] = {}
     for rows in _changed(connection, account, run_id):
         before = bodies.read(connection, account, [row.before for row in rows])
