@@ -16,6 +16,8 @@ from sync.sandbox.settings import (
 )
 
 CLOSED_SETS = (
+    "state_required",
+    "code_reuse_revokes",
     "refresh_token_kind",
     "new_pair_kills_access_token",
     "second_consent_kills_earlier",
@@ -46,6 +48,7 @@ CLOSED_SETS = (
     "email_case",
     "stored_email_case",
     "typed_values",
+    "select_in_import",
     "import_downgrades_explicit",
     "list_removal_on_import",
     "welcome_mail_on_import",
@@ -53,7 +56,10 @@ CLOSED_SETS = (
     "list_removal_moves_updated_at",
     "delete_moves_updated_at",
     "add_unsubscribed_to_lists",
+    "remove_list_limits",
     "confirmed_opt_in",
+    "sign_up_email_max",
+    "sign_up_fields_max",
     "segment_accepted_first",
     "paging",
     "state_filter",
@@ -66,6 +72,7 @@ CLOSED_SETS = (
 
 EXAMPLES: dict[str, tuple[object, ...]] = {
     "expires_in": (timedelta(hours=2), timedelta(hours=8)),
+    "refresh_idle_limit": (None,),
     "rotation_grace": (timedelta(seconds=30),),
     "import_bytes_limit": (4 * 2**20,),
     "retry_after": (1,),

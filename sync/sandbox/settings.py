@@ -35,7 +35,8 @@ class SandboxSettings:
         "rotating", "long-lived", "long-lived, omitted", "long-lived, empty"
     ] = "rotating"  # noqa: S105 (a kind)
     """A long-lived one comes again with each refresh, or does not, or as an empty text."""
-    refresh_idle_limit: timedelta = timedelta(days=180)
+    refresh_idle_limit: timedelta | None = timedelta(days=180)
+    """None: refresh tokens never age out, as answers about the service before 2022 say."""
     code_lifetime: timedelta = timedelta(minutes=5)
     rotation_grace: timedelta = timedelta(0)
     """How long a refresh token that was just replaced still works."""
@@ -101,7 +102,11 @@ class SandboxSettings:
     duplicates_in_import: Literal["last", "first", "error"] = "last"
     email_case: Literal["insensitive", "sensitive"] = "insensitive"
     stored_email_case: Literal["as sent", "lower"] = "as sent"
-    typed_values: Literal["strict", "lenient"] = "strict"
+    typed_values: Literal["strict", "lenient", "drop"] = "strict"
+    """Of a custom field's value that is not of its type: the contact is refused, the value is
+    taken as it is, or it is dropped without a word."""
+    select_in_import: Literal["labels", "ids", "both"] = "labels"
+    """What names a choice of a select in an import, which has no `choice_ids`."""
     import_downgrades_explicit: bool = False
     list_removal_on_import: Literal["put back", "stay off"] = "put back"
     welcome_mail_on_import: bool = True
@@ -113,6 +118,12 @@ class SandboxSettings:
     add_unsubscribed_to_lists: bool = False
     """Whether add_list_memberships puts globally unsubscribed contacts on a list."""
     confirmed_opt_in: bool = False
+    sign_up_email_max: Literal[50, 80] = 50
+    sign_up_fields_max: Literal[25, 50] = 25
+    """The sign-up form's schema says 50 custom fields, everything else 25 for a contact."""
+    remove_list_limits: Literal["text", "schema"] = "text"
+    """How many ids remove_list_memberships takes: 500 contacts and 50 lists by its text, none at
+    all by its schema."""
     contact_change_time: timedelta = timedelta(0)
     """How long a PUT or a sign-up takes; another one of the same contact meanwhile is 409."""
     segment_accepted_first: bool = True

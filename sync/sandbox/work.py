@@ -15,8 +15,9 @@ import orjson
 
 from sync.sandbox.audience.bulk import Bulk, Source
 from sync.sandbox.audience.catalog import Lists, Tags
-from sync.sandbox.audience.fast_import import put_aside
+from sync.sandbox.audience.fast_import import apply_aside, put_aside
 from sync.sandbox.audience.fields import Fields
+from sync.sandbox.audience.import_payload import pack
 from sync.sandbox.audience.importing import apply_import
 from sync.sandbox.audience.outcome import Outcome
 from sync.sandbox.audience.person import People
@@ -38,6 +39,7 @@ EXPORT_COLUMNS = {
 def do_import(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
     """Import contacts; of a partial import the rest is counted as errors."""
     database, settings = world.database, world.settings
+    apply_aside(database, settings)
     if share >= 1.0:
         return apply_import(database, settings, account, payload, now)
     job = orjson.loads(payload)
@@ -126,7 +128,9 @@ def _counted(wanted: list[int]) -> Outcome:
 
 def do_fast_import(world: World, account: int, payload: bytes, share: float, now: int) -> Outcome:
     if share < 1.0:
-        raise ValueError("the fast mode has no partial imports")
+        lists, _, body = payload.partition(b"\n")
+        contacts = orjson.loads(body)["import_data"]
+        return do_import(world, account, pack(orjson.loads(lists), contacts, None), share, now)
     return put_aside(world.database, world.settings, account, payload, now)
 
 

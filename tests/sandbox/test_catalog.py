@@ -150,7 +150,7 @@ def test_a_choice_id_may_be_text(client: Client, sandbox: Sandbox) -> None:
     field = sandbox.people.add_field("One", "single_select", choices=("Red", "Blue"))
     path = f"/contact_custom_fields/{field.custom_field_id}"
     assert client.get(path).json()["choices"][1]["choice_id"] == 2
-    sandbox.settings = replace(sandbox.settings, choice_id_form="text")
+    sandbox.settings = replace(sandbox.settings, choice_id_form="text", select_in_import="ids")
     choices = client.get(path).json()["choices"]
     assert choices[1]["choice_id"] == "000002"
     chosen = {"custom_field_id": field.custom_field_id, "choice_ids": ["000002"]}

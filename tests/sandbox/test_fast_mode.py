@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.sandbox import Sandbox
+from sync.sandbox import Plan, Sandbox
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import QUICK
 
@@ -70,3 +70,26 @@ def test_fifteen_thousand_contacts_are_taken_in_at_once() -> None:
         assert done["status"]["person_count"] == 15_000
         assert sandbox.people.count() == 15_000
         assert min(costs) < 0.05
+
+
+def test_what_the_fast_mode_can_not_put_aside_is_imported_as_ever() -> None:
+    few = replace(QUICK, fast=True, import_contacts_limit=3, queued_activities=1)
+    with Sandbox(settings=few) as sandbox:
+        client = Client(sandbox)
+        ada = {"email": "ada@example.com", "first_name": "Ada"}
+        client.import_contacts(ada)
+        done = client.import_contacts(
+            ada | {"first_name": "Adele"}, *({"email": f"a{n}@example.com"} for n in range(9))
+        )
+        assert done["status"]["person_count"] == 3
+        assert sandbox.people.audience()["ada@example.com"]["first_name"] == "Adele"
+        client.import_contacts({"sms_number": "781-555-1212"})
+        assert sandbox.people.count() == 4
+        sandbox.plan_activity(Plan("partial", share=0.5))
+        done = client.import_contacts({"email": "b@example.com"}, {"email": "c@example.com"})
+        assert done["status"]["error_count"] == 1
+        assert sandbox.people.count() == 5
+        sandbox.plan_activity(Plan("never"))
+        client.start_import(ada)
+        body = {"import_data": [ada], "list_ids": [client.first_list()]}
+        assert client.post("/activities/contacts_json_import", body).status_code == 429

@@ -71,6 +71,11 @@ def test_forms_of_429(client: Client, sandbox: Sandbox, shape: Any, begins: str)
     assert answer.status_code == 429
     assert answer.text.startswith(begins)
     assert answer.headers["Retry-After"] == "3"
+    sandbox.use_quota(0)
+    sandbox.settings = replace(sandbox.settings, queued_activities=0)
+    full = client.post("/activities/contact_exports", {})
+    assert (full.status_code, full.headers["Retry-After"]) == (429, "3")
+    assert full.text.startswith(begins)
 
 
 def test_a_missing_scope_is_403(sandbox: Sandbox) -> None:

@@ -8,8 +8,14 @@ from flask import Blueprint, request
 
 from sync.sandbox import activities
 from sync.sandbox.api import parameters
-from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
-from sync.sandbox.api.lists import queue_full
+from sync.sandbox.api.gate import (
+    Answer,
+    Caller,
+    api_blueprint,
+    check_queue,
+    endpoint,
+    read_object,
+)
 from sync.sandbox.api.paging import links, page_of, restore_query
 from sync.sandbox.api.problems import ApiError, invalid, not_found
 from sync.sandbox.audience.catalog import Lists
@@ -48,8 +54,8 @@ def activities_blueprint(world: World) -> Blueprint:
 
     @endpoint(pages, world, "/activities/contacts_json_import", "POST", privilege=WRITE)
     def json_import(caller: Caller) -> Answer:
-        if world.settings.fast:
-            return _start_fast_import(world, caller)
+        if world.settings.fast and (answer := _start_fast_import(world, caller)) is not None:
+            return answer
         body = read_object()
         contacts = _contacts(world, body)
         permission = body.get("sms_permission_to_send")
@@ -102,8 +108,7 @@ def start_import(
 ) -> Answer:
     """Queue an import; `raw` is the JSON body, whose size is limited as a whole."""
     settings, account = world.settings, caller.account.number
-    if activities.queue_is_full(world, account):
-        raise queue_full()
+    check_queue(world, account)
     errors: tuple[str, ...] = ()
     if raw is not None and len(raw) > settings.import_bytes_limit:
         if settings.oversize_import == "fail":
@@ -128,13 +133,22 @@ def start_import(
     return shown, settings.import_status
 
 
-def _start_fast_import(world: World, caller: Caller) -> Answer:
+def _start_fast_import(world: World, caller: Caller) -> Answer | None:
+    """Queue an import without parsing it; None for one that would be cut, or has SMS numbers."""
+    settings = world.settings
     body: bytes = request.environ["sandbox.body"]
     ids, people = peek(body)
+    if (
+        len(body) > settings.import_bytes_limit
+        or people > settings.import_contacts_limit
+        or b'"sms_number"' in body
+    ):
+        return None
+    check_queue(world, caller.account.number)
     lists = import_lists(world, caller, ids)
     payload, account = wrap(lists, body), caller.account.number
     number = activities.create(world, account, "fast_import", payload, people=people)
-    return activities.first_answer(world, account, number), world.settings.import_status
+    return activities.first_answer(world, account, number), settings.import_status
 
 
 def import_lists(world: World, caller: Caller, ids: object) -> list[int]:

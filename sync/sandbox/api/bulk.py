@@ -1,7 +1,7 @@
 """Bulk activities on contacts, lists, tags and fields that are there already.
 
 The schema of remove_list_memberships says `maxItems: 0` where its text says 500 contacts and 50
-lists: the text is followed.
+lists: which of them is followed is a setting.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ import orjson
 from flask import Blueprint, Response
 
 from sync.sandbox import activities
-from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
-from sync.sandbox.api.lists import queue_full
+from sync.sandbox.api.gate import (
+    Answer,
+    Caller,
+    api_blueprint,
+    check_queue,
+    endpoint,
+    read_object,
+)
 from sync.sandbox.api.parameters import check_ids, path_id
 from sync.sandbox.api.problems import invalid, not_found
 from sync.sandbox.audience.catalog import Lists, Tags
@@ -50,6 +56,8 @@ def bulk_blueprint(world: World) -> Blueprint:
         return source | {"lists": reader.lists(caller, body, LISTS_MAX)}
 
     def removing(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
+        if world.settings.remove_list_limits == "schema" and body.get("list_ids"):
+            raise invalid("list_ids must have at most 0 values")
         source = reader.source(caller, body, SOURCES_TO_REMOVE)
         return source | {"lists": reader.lists(caller, body, LISTS_MAX)}
 
@@ -83,8 +91,7 @@ def bulk_blueprint(world: World) -> Blueprint:
 
 def _start(world: World, caller: Caller, kind: str, job: Any) -> Answer:
     account = caller.account.number
-    if activities.queue_is_full(world, account):
-        raise queue_full()
+    check_queue(world, account)
     number = activities.create(world, account, kind, orjson.dumps(job), people=0)
     return activities.first_answer(world, account, number), 201
 

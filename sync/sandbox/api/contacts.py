@@ -237,8 +237,7 @@ def _source(body: dict[str, Any], name: str) -> str:
 
 
 def _reader(world: World, account: int) -> BodyReader:
-    most = world.settings.custom_fields_per_contact
-    return BodyReader(world.database, account, world.clock.now_ms(), most)
+    return BodyReader(world.database, account, world.clock.now_ms(), world.settings)
 
 
 def _editor(world: World, account: int) -> Editor:

@@ -18,6 +18,7 @@ from sync.sandbox.api.problems import HTML_PAGE, ApiError, envelope, invalid
 from sync.sandbox.in_flight import ClashError
 from sync.sandbox.limits import Verdict
 from sync.sandbox.oauth.applications import Account, Registry
+from sync.sandbox.settings import SandboxSettings
 from sync.sandbox.world import World
 
 Answer = tuple[Any, int] | Response
@@ -157,11 +158,21 @@ def _check_limits(world: World, client_id: str) -> None:
     verdict = world.limits.admit_api_call(client_id, settings)
     if verdict is Verdict.ADMITTED:
         return
-    headers = {} if settings.retry_after is None else {"Retry-After": str(settings.retry_after)}
-    shape = settings.throttle_body
     if verdict is Verdict.QUOTA_EXCEEDED:
-        raise ApiError(429, "Limit Exceeded", key="quota_exceeded", shape=shape, headers=headers)
-    raise ApiError(429, "Too Many Requests", key="throttled", shape=shape, headers=headers)
+        raise _too_many(settings, "quota_exceeded", "Limit Exceeded")
+    raise _too_many(settings, "throttled", "Too Many Requests")
+
+
+def check_queue(world: World, account: int) -> None:
+    """Raise the contract's 429 of a full queue of activities; its key is not documented."""
+    if activities.queue_is_full(world, account):
+        told = "You exceeded 1,000 queued activities for this user account."
+        raise _too_many(world.settings, "contacts.api.too_many_activities", told)
+
+
+def _too_many(settings: SandboxSettings, key: str, message: str) -> ApiError:
+    headers = {} if settings.retry_after is None else {"Retry-After": str(settings.retry_after)}
+    return ApiError(429, message, key=key, shape=settings.throttle_body, headers=headers)
 
 
 def _check_rights(caller: Caller, scope: str | None, privilege: str | None) -> None:

@@ -8,9 +8,16 @@ from flask import Blueprint, request
 
 from sync.sandbox import activities
 from sync.sandbox.api import parameters
-from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
+from sync.sandbox.api.gate import (
+    Answer,
+    Caller,
+    api_blueprint,
+    check_queue,
+    endpoint,
+    read_object,
+)
 from sync.sandbox.api.paging import links, page_of, restore_query
-from sync.sandbox.api.problems import ApiError, conflict, invalid, not_found
+from sync.sandbox.api.problems import conflict, invalid, not_found
 from sync.sandbox.audience.catalog import ContactList, Lists
 from sync.sandbox.clock import iso
 from sync.sandbox.world import World
@@ -83,23 +90,13 @@ def lists_blueprint(world: World) -> Blueprint:
         if found.deleted_at is not None:
             raise not_found()
         account = caller.account.number
-        if activities.queue_is_full(world, account):
-            raise queue_full()
+        check_queue(world, account)
         number = activities.create(
             world, account, "list_delete", str([found.seq]).encode(), people=0
         )
         return activities.first_answer(world, account, number), 202
 
     return pages
-
-
-def queue_full() -> ApiError:
-    """The contract's 429 of a full queue; its key is not documented."""
-    return ApiError(
-        429,
-        "You exceeded 1,000 queued activities for this user account.",
-        key="contacts.api.too_many_activities",
-    )
 
 
 def _find(lists: Lists, caller: Caller, list_id: str) -> ContactList:

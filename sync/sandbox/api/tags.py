@@ -8,8 +8,14 @@ from flask import Blueprint
 
 from sync.sandbox import activities
 from sync.sandbox.api import parameters
-from sync.sandbox.api.gate import Answer, Caller, api_blueprint, endpoint, read_object
-from sync.sandbox.api.lists import queue_full
+from sync.sandbox.api.gate import (
+    Answer,
+    Caller,
+    api_blueprint,
+    check_queue,
+    endpoint,
+    read_object,
+)
 from sync.sandbox.api.paging import links, page_of, restore_query
 from sync.sandbox.api.problems import conflict, invalid, not_found
 from sync.sandbox.audience.catalog import Tag, Tags
@@ -66,8 +72,7 @@ def tags_blueprint(world: World) -> Blueprint:
     @endpoint(pages, world, "/contact_tags/<tag_id>", "DELETE", privilege=WRITE, looks=True)
     def delete(caller: Caller, tag_id: str) -> Answer:
         found, account = _find(tags, caller, tag_id), caller.account.number
-        if activities.queue_is_full(world, account):
-            raise queue_full()
+        check_queue(world, account)
         payload = str([found.seq]).encode()
         number = activities.create(world, account, "contacts_tags_delete", payload, people=0)
         return activities.first_answer(world, account, number), 202

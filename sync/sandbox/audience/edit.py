@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sync.sandbox.audience.catalog import Lists, Tags
 from sync.sandbox.audience.edit_body import Edit, RefusedError
 from sync.sandbox.audience.person import People, Person
-from sync.sandbox.audience.rules import LISTS_PER_CONTACT, SIGN_UP_FIELDS
+from sync.sandbox.audience.rules import LISTS_PER_CONTACT
 from sync.sandbox.database import Database
 from sync.sandbox.settings import SandboxSettings
 
@@ -77,8 +77,9 @@ class Editor:
             person.opt_in("explicit", "Contact", self.now)
         self._put_core(person, edit, complete=False)
         self._put_parts(person, edit, append=True)
-        if len(person.doc.get("fields", {})) > SIGN_UP_FIELDS:
-            raise RefusedError(f"custom_fields must have at most {SIGN_UP_FIELDS} values")
+        most = self.settings.sign_up_fields_max
+        if len(person.doc.get("fields", {})) > most:
+            raise RefusedError(f"custom_fields must have at most {most} values")
         person.update_source, person.updated_at = "Contact", self.now
         self._save(person, edit)
         kind = "confirm_opt_in" if person.permission == "pending_confirmation" else "welcome"

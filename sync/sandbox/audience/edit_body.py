@@ -23,8 +23,6 @@ from sync.sandbox.audience.rules import (
     PHONE_KINDS,
     PHONE_MAX,
     PHONES_PER_CONTACT,
-    SIGN_UP_EMAIL_MAX,
-    SIGN_UP_FIELDS,
     TAGS_PER_CONTACT,
     is_birthday,
     is_email,
@@ -32,6 +30,7 @@ from sync.sandbox.audience.rules import (
 )
 from sync.sandbox.clock import iso
 from sync.sandbox.database import Database
+from sync.sandbox.settings import SandboxSettings
 
 
 class RefusedError(Exception):
@@ -61,7 +60,7 @@ class BodyReader:
     database: Database
     account: int
     now: int
-    fields_per_contact: int = 25
+    settings: SandboxSettings
 
     def contact(self, body: dict[str, Any]) -> Edit:
         """The body of POST and PUT /contacts."""
@@ -78,7 +77,7 @@ class BodyReader:
         if (notes := body.get("notes")) is not None:
             edit.parts["notes"] = self._notes(notes)
         if (values := body.get("custom_fields")) is not None:
-            edit.parts["fields"] = self._fields(values, self.fields_per_contact)
+            edit.parts["fields"] = self._fields(values, self.settings.custom_fields_per_contact)
         if (lists := body.get("list_memberships")) is not None:
             edit.lists = self._lists(lists)
         if (tags := body.get("taggings")) is not None:
@@ -90,7 +89,7 @@ class BodyReader:
         edit = Edit()
         email = body.get("email_address")
         if email is not None:
-            edit.email = _address(email, SIGN_UP_EMAIL_MAX)
+            edit.email = _address(email, self.settings.sign_up_email_max)
         if (sms := body.get("sms_channel")) is not None:
             self._sign_up_sms(edit, sms)
         if edit.email is None and edit.sms is None:
@@ -104,7 +103,7 @@ class BodyReader:
         if (address := body.get("street_address")) is not None:
             edit.parts["addresses"] = _addresses([address])
         if (values := body.get("custom_fields")) is not None:
-            edit.parts["fields"] = self._fields(values, SIGN_UP_FIELDS)
+            edit.parts["fields"] = self._fields(values, self.settings.sign_up_fields_max)
         return edit
 
     def _email(self, edit: Edit, email: Any) -> None:

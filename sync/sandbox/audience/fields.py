@@ -2,7 +2,7 @@
 
 The types and their metadata are those of POST /contact_custom_fields (new in 2025; older accounts
 know only string and date). How an import spells a select's, a boolean's or a number's value is
-not documented: labels and choice ids are taken for selects, true and false for booleans.
+not documented: labels, choice ids or both are taken for selects, true and false for booleans.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ class CustomField:
     created_at: int
     updated_at: int
 
-    def read(self, text: str, *, strict: bool) -> str | list[int] | None:
+    def read(self, text: str, *, strict: bool, choices: str = "both") -> str | list[int] | None:
         """A value as it is stored; None if the field does not take it.
 
-        The choices of a select are stored as a list of their ids.
+        The choices of a select are stored as a list of their ids; `choices` says what the text
+        names them by: labels, ids or both.
         """
         if len(text) > FIELD_VALUE_MAX:
             return None
         if self.type in ("single_select", "multi_select"):
-            return self._choose(text, strict=strict)
+            return self._choose(text, strict=strict, choices=choices)
         if not strict or self.type in ("string", "text_area"):
             return text
         if self.type == "date":
@@ -84,12 +85,12 @@ class CustomField:
     def _living(self) -> list[dict[str, Any]]:
         return [choice for choice in self.choices if not choice.get("deleted_at")]
 
-    def _choose(self, text: str, *, strict: bool) -> list[int] | None:
+    def _choose(self, text: str, *, strict: bool, choices: str) -> list[int] | None:
         by_name: dict[str, int] = {}
-        for choice in self._living():
+        for choice in self._living() if choices != "labels" else ():
             by_name[str(choice["choice_id"])] = choice["choice_id"]
             by_name[choice_id(choice["choice_id"], "text").lower()] = choice["choice_id"]
-        for choice in self._living():
+        for choice in self._living() if choices != "ids" else ():
             by_name[str(choice["choice_label"]).lower()] = choice["choice_id"]
         if text.strip().lower() in by_name:
             return [by_name[text.strip().lower()]]

@@ -188,10 +188,14 @@ def _read_custom(change: Change, name: str, value: Any, rules: RowRules) -> None
         change.fields[str(known.seq)] = None
         return
     _within(f"cf:{name}", text, FIELD_VALUE_MAX)
-    stored = known.read(text, strict=rules.settings.typed_values == "strict")
-    if stored is None:
+    settings = rules.settings
+    stored = known.read(
+        text, strict=settings.typed_values != "lenient", choices=settings.select_in_import
+    )
+    if stored is not None:
+        change.fields[str(known.seq)] = stored
+    elif settings.typed_values != "drop":
         raise RowError(f"Invalid value for custom field {name}")
-    change.fields[str(known.seq)] = stored
 
 
 def _within(key: str, text: Any, longest: int) -> Any:

@@ -127,7 +127,8 @@ class Grants:
         now = self.clock.now()
         if row is None or row["client_id"] != application.client_id or row["revoked"]:
             raise GrantError("invalid_grant", REFRESH_TOKEN_BAD)
-        if now - row["used_at"] > settings.refresh_idle_limit.total_seconds():
+        idle = settings.refresh_idle_limit
+        if idle is not None and now - row["used_at"] > idle.total_seconds():
             raise GrantError("invalid_grant", REFRESH_TOKEN_BAD)
         if row["replaced_at"] is not None:
             return self._within_grace(application, settings, row, now)
