@@ -17,6 +17,7 @@ import requests
 from sync.cli.rehearsal import TAKEN
 from sync.errors import ExitCode
 from sync.settings import Settings
+from tests.contract.recording import process_problems
 from tests.integration.main_road.office import ROOT
 
 CONFIG = """
@@ -40,6 +41,7 @@ CONTACTS = (
     "ada@example.com,Ada,France,4711,Large\n"
     "grace@example.com,Grace,Spain,4712,Small\n"
 )
+STARTED = "Reading and checking"
 READY = "It runs until Ctrl-C"
 
 
@@ -85,6 +87,8 @@ class Company:
                 if until in line:
                     break
             yield told
+            if until != STARTED:
+                assert process_problems(told.page) == []
             process.send_signal(ended_by)
             rest, told.err = process.communicate(timeout=60)
             told.out += rest
@@ -101,9 +105,9 @@ class Rehearsal:
 
     @property
     def page(self) -> str:
-        found = re.search(r"http://127\.0\.0\.1:\d+/_sandbox", self.out)
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.out)
         assert found, self.out
-        return found[0]
+        return f"{found[0]}/_sandbox"
 
 
 @pytest.fixture
@@ -198,7 +202,7 @@ def test_the_guard_stops_a_rehearsal_as_it_would_a_run(company: Company) -> None
 def test_a_stop_in_the_middle_leaves_nothing(company: Company, number: signal.Signals) -> None:
     rows = "".join(f"p{n}@example.com,P,Spain,{n},Small\n" for n in range(50_000))
     company.contacts.write_text(CONTACTS + rows)
-    with company.rehearsing("Reading and checking", ended_by=number) as rehearsal:
+    with company.rehearsing(STARTED, ended_by=number) as rehearsal:
         pass
     assert rehearsal.code == ExitCode.BUSY
     assert rehearsal.err == ("The rehearsal was stopped before its end; nothing of it is kept.\n")
