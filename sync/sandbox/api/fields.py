@@ -88,14 +88,15 @@ def fields_blueprint(world: World) -> Blueprint:
         pages, world, "/contact_custom_fields/<field_id>", "DELETE", privilege=WRITE, looks=True
     )
     def delete(caller: Caller, field_id: str) -> Answer:
-        fields.delete(_find(fields, caller, field_id))
+        fields.delete(_find(fields, caller, field_id, malformed=404))
         return None, 204
 
     return pages
 
 
-def _find(fields: Fields, caller: Caller, field_id: str) -> CustomField:
-    found = fields.get(caller.account.number, parameters.path_id("custom_field_id", field_id))
+def _find(fields: Fields, caller: Caller, field_id: str, *, malformed: int = 400) -> CustomField:
+    known = parameters.path_id("custom_field_id", field_id, malformed=malformed)
+    found = fields.get(caller.account.number, known)
     if found is None:
         raise not_found()
     return found

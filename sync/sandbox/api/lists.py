@@ -38,6 +38,7 @@ def lists_blueprint(world: World) -> Blueprint:
         limit = parameters.limit(world.settings.lists_limit_max)
         channel = parameters.one_of("channel_type", ("email", "sms"))
         counted = parameters.one_of("include_membership_count", ("all", "active"))
+        parameters.flag("include_sms_membership_count")  # of lists of channel sms: there are none
         wanted = parameters.many_of("status", ("all", "active", "deleted")) or ("active",)
         found = [
             one
@@ -58,7 +59,9 @@ def lists_blueprint(world: World) -> Blueprint:
     @endpoint(pages, world, "/contact_lists/<list_id>", "GET", privilege=READ)
     def single(caller: Caller, list_id: str) -> Answer:
         found = _find(lists, caller, list_id)
-        counted = parameters.one_of("include_membership_count", ("all", "active"))
+        # No 400 is declared here, so that another value is as if there were none.
+        given = request.args.get("include_membership_count")
+        counted = given if given in ("all", "active") else None
         return _show(found, _counts(world, lists, caller.account.number, counted)), 200
 
     @endpoint(pages, world, "/contact_lists", "POST", privilege=WRITE)
@@ -76,7 +79,7 @@ def lists_blueprint(world: World) -> Blueprint:
 
     @endpoint(pages, world, "/contact_lists/<list_id>", "PUT", privilege=WRITE)
     def change(caller: Caller, list_id: str) -> Answer:
-        found = _find(lists, caller, list_id)
+        found = _find(lists, caller, list_id, malformed=400)
         name, description, favorite = _read(read_object())
         other = lists.by_name(caller.account.number, name)
         if other is not None and other.seq != found.seq:
@@ -99,8 +102,9 @@ def lists_blueprint(world: World) -> Blueprint:
     return pages
 
 
-def _find(lists: Lists, caller: Caller, list_id: str) -> ContactList:
-    found = lists.get(caller.account.number, parameters.path_id("list_id", list_id))
+def _find(lists: Lists, caller: Caller, list_id: str, *, malformed: int = 404) -> ContactList:
+    known = parameters.path_id("list_id", list_id, malformed=malformed)
+    found = lists.get(caller.account.number, known)
     if found is None:
         raise not_found()
     return found

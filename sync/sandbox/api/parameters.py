@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from flask import request
 
-from sync.sandbox.api.problems import invalid
+from sync.sandbox.api.problems import invalid, not_found
 from sync.sandbox.audience.rules import is_uuid
 from sync.sandbox.clock import from_iso
 
@@ -72,8 +72,13 @@ def check_ids(name: str, values: object, most: int, *, least: int = 1) -> tuple[
     return tuple(str(value).lower() for value in found)
 
 
-def path_id(name: str, value: str) -> str:
-    """An id in the path. The guide's example of a malformed one is 400, not 404."""
+def path_id(name: str, value: str, *, malformed: int = 400) -> str:
+    """An id in the path. The guide's example of a malformed one is 400, not 404.
+
+    `malformed` is 404 where the contract declares no 400.
+    """
     if not is_uuid(value):
+        if malformed == 404:
+            raise not_found()
         raise invalid(f"{name} is in an invalid format.")
     return value.lower()
