@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 import requests
 
 from sync.sandbox import Fault, Sandbox
+from sync.sandbox.api.problems import DEFAULTS, OBJECT_STATUSES
 from sync.sandbox.faults import Kind
 from tests.sandbox.client import Client
 
 
 @pytest.mark.parametrize(
     ("status", "shape"),
-    [(400, list), (401, dict), (403, dict), (404, list), (409, list), (500, list), (503, dict)],
+    [(status, dict if status in OBJECT_STATUSES else list) for status in DEFAULTS],
 )
 def test_each_status_comes_in_its_envelope(
     client: Client, sandbox: Sandbox, status: int, shape: type
@@ -24,6 +26,27 @@ def test_each_status_comes_in_its_envelope(
     assert answer.status_code == status
     assert isinstance(answer.json(), shape)
     assert client.get("/contact_lists").status_code == 200
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ("list", [{"error_key": "k", "error_message": "m"}]),
+        ("object", {"error_key": "k", "error_message": "m"}),
+        ("message", {"message": "m"}),
+        ("oauth", {"error": "k", "error_description": "m"}),
+    ],
+)
+def test_each_envelope_comes_with_any_status(
+    client: Client, sandbox: Sandbox, status: int, shape: Any, told: object
+) -> None:
+    fault = Fault("status", status=status, shape=shape, error_key="k", error_message="m", count=2)
+    sandbox.add_fault(fault)
+    for _ in range(2):
+        answer = client.get("/activities")
+        assert (answer.status_code, answer.json()) == (status, told)
+    assert client.get("/activities").status_code == 200
 
 
 def test_a_fault_hits_the_requests_it_names(client: Client, sandbox: Sandbox) -> None:
