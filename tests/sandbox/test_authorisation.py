@@ -244,7 +244,7 @@ def test_the_access_token_is_a_signed_jwt_for_the_api(sandbox: Sandbox) -> None:
     assert claims["scp"] == ["openid", "contact_data"]
     about = jwt.decode(tokens["id_token"], key, algorithms=["RS256"], audience=sandbox.client_id)
     assert about["sub"] == "owner@sandbox.example"
-    assert len(tokens["access_token"]) > 600
+    assert 1_000 <= len(tokens["access_token"]) <= 1_200
 
 
 def test_an_access_token_ends_when_it_says(sandbox: Sandbox) -> None:
@@ -358,6 +358,10 @@ def test_a_deactivated_application_is_forbidden(sandbox: Sandbox) -> None:
     answer = client.get("/account/user/privileges")
     assert answer.status_code == 403
     assert answer.json()["error_message"] == "The application is deactivated."
+    token = client.tokens["refresh_token"]
+    assert refused(refresh(sandbox, token)) == "invalid_client"
+    sandbox.deactivate_application(active=True)
+    assert refresh(sandbox, token).status_code == 200
 
 
 def test_the_token_endpoint_takes_one_call_a_second(sandbox: Sandbox) -> None:

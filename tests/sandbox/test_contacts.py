@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -127,6 +128,7 @@ def test_searches_by_address_list_tag_and_time(client: Client, sandbox: Sandbox)
         {"updated_after": "yesterday"},
         {"lists": "no uuid"},
         {"cursor": "nonsense"},
+        {"cursor": base64.urlsafe_b64encode(b'{"limit":"x"}').decode()},
         {"include_count": "perhaps"},
     ],
 )

@@ -8,6 +8,7 @@ contact because another one was added or removed meanwhile.
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from sync.sandbox.audience.rules import PERMISSIONS
 from sync.sandbox.database import Database
 
 ACTIVE = ("explicit", "implicit")
+SUM_BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +92,26 @@ def numbers(database: Database, lists: Lists, account: int, search: Search) -> l
 
 def to_cursor(search: Search) -> str:
     packed = {key: value for key, value in asdict(search).items() if value not in (None, (), False)}
-    return base64.urlsafe_b64encode(orjson.dumps(packed)).rstrip(b"=").decode()
+    payload = orjson.dumps(packed)
+    return base64.urlsafe_b64encode(_sum(payload) + payload).rstrip(b"=").decode()
 
 
 def from_cursor(text: str) -> Search:
     """Raises ValueError for anything that `to_cursor` did not make."""
     try:
-        packed: dict[str, Any] = orjson.loads(
-            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        )
-        fields: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in packed.items()
-        }
-        return Search(**fields)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError("the cursor is not valid") from error
+        sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        sealed = b""
+    if not sealed.startswith(_sum(sealed[SUM_BYTES:])):
+        raise ValueError("the cursor is not valid")
+    packed: dict[str, Any] = orjson.loads(sealed[SUM_BYTES:])
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in packed.items()}
+    return Search(**fields)
+
+
+def _sum(payload: bytes) -> bytes:
+    """What a cursor begins with, so that one that somebody has changed is told."""
+    return hashlib.blake2b(payload, digest_size=SUM_BYTES).digest()
 
 
 def _conditions(lists: Lists, account: int, search: Search) -> tuple[str, tuple[Any, ...]]:
