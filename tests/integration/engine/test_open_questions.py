@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
+from sync.api import contacts
 from sync.errors import ContactSyncError, ServiceUnavailable
 from sync.sandbox import Fault, SandboxSettings, other_answers
 from sync.sandbox.settings import with_change
@@ -50,8 +51,9 @@ HELD, LOUD, MAIDEN, GOES = (
     "answer", [settings for _, settings in ANSWERS], ids=[n for n, _ in ANSWERS]
 )
 def test_a_week_ends_the_same_under_each_answer(
-    company_with: CompanyWith, answer: SandboxSettings
+    company_with: CompanyWith, answer: SandboxSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(contacts, "PAGE", 3)
     company = company_with(**OPTIONS)
     company.sandbox.settings = answer
     there = company.sandbox.people
