@@ -14,11 +14,16 @@ from pathlib import Path
 import pytest
 import requests
 
+from sync.auth.authorize import begin, code_from_pasted
+from sync.auth.token_endpoint import TokenEndpoint
+from sync.auth.vault import open_vault
 from sync.cli.rehearsal import TAKEN
 from sync.errors import ExitCode
-from sync.settings import Settings
+from sync.settings import Settings, load_settings
+from sync.state.store import open_store
 from tests.contract.recording import process_problems
 from tests.integration.main_road.office import ROOT
+from tests.sandbox.test_with_another_client import click
 
 CONFIG = """
 [source]
@@ -207,6 +212,35 @@ def test_a_stop_in_the_middle_leaves_nothing(company: Company, number: signal.Si
     assert rehearsal.code == ExitCode.BUSY
     assert rehearsal.err == ("The rehearsal was stopped before its end; nothing of it is kept.\n")
     assert everything_in(company.temporary) == {}
+
+
+def test_what_the_sandbox_prints_makes_a_configuration(company: Company) -> None:
+    with company.start() as process:
+        assert process.stdout is not None
+        out = "".join(iter(process.stdout.readline, "[oauth]\n"))
+        page = Rehearsal(out, "").page
+        sections = "[oauth]\n" + "".join(process.stdout.readline() for _ in range(7))
+        company.config.write_text(
+            f"{sections}\n[source]\npath = 'contacts.csv'\n[consent]\n"
+            "all_rows_have_consent = true\n[lists]\nnames = ['Customers']\n"
+            "create_missing = true\n[state]\ndirectory = 'state'\n"
+        )
+        company.config.chmod(0o600)
+        settings = load_settings(company.config)
+        request = begin(settings)
+        code = code_from_pasted(request, click(request.url, 0))
+        answer = TokenEndpoint(settings).exchange_code(code, request.verifier)
+        with open_store(settings) as store:
+            open_vault(settings, store, create_key=True).keep(answer, encoded_account_id=None)
+        command = [sys.executable, str(ROOT / "main.py"), "--config", str(company.config)]
+        subprocess.run([*command, "--run-now"], check=True, capture_output=True, timeout=120)
+        audience = requests.get(f"{page}/audience", timeout=10).json()
+        assert process_problems(page) == []
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=60)
+    assert audience["ada@example.com"]["lists"] == ["Customers"]
+    assert (process.returncode, err) == (ExitCode.DONE, "")
+    assert rest.endswith("The sandbox has stopped.\n")
 
 
 Break = Callable[[Company], tuple[str, ...]]
