@@ -100,7 +100,8 @@ class Planning:
         Without a session it plans from what is known.
         """
         self._drop_duplicates()
-        return self._foresee(session, self._compare(session))
+        self._decide()
+        return self._foresee(session, self._look_and_count(session))
 
     def compare_again(
         self, session: ApiSession, kept: KeptPlan, planned: Counts, suppressed: Suppressed
@@ -126,7 +127,8 @@ class Planning:
             warnings=planned.warnings,
         )
         self._carried = Counts(unchanged=planned.unchanged, opted_out=planned.opted_out)
-        return self._foresee(session, self._compare(session))
+        self._decide_again()
+        return self._foresee(session, self._look_and_count(session))
 
     @property
     def address_changes(self) -> tuple[AddressChange, ...]:
@@ -136,7 +138,8 @@ class Planning:
     def compare_readdressed(self) -> list[BatchPlan]:
         """Compare again once that was tried; who has the former address still waits."""
         self._readdressed = True
-        return self._compare(None)
+        self._decide_again()
+        return self._look_and_count(None)
 
     def guard(self, made: KeptPlan) -> None:
         """Raise GuardStopped when the plan looks like an accident in the source.
@@ -178,13 +181,12 @@ class Planning:
             return stopped
         return None
 
-    def _compare(self, session: ApiSession | None) -> list[BatchPlan]:
-        self._decide()
+    def _look_and_count(self, session: ApiSession | None) -> list[BatchPlan]:
         run_id = self._recording.run_id
         if session is not None and observe_to_send(
             session, self._store, self._account, run_id, self._clock()
         ):
-            self._decide()
+            self._decide_again()
         with self._write() as connection:
             self._count(connection)
         with self._write() as connection:
@@ -239,6 +241,11 @@ class Planning:
                 merge=partial(merge_bodies, owned=owned),
             )
         self._recording.counts = replace(self._recording.counts, duplicates=dropped)
+
+    def _decide_again(self) -> None:
+        with self._write() as connection:
+            comparison.forget(connection, self._recording.run_id)
+        self._decide()
 
     def _decide(self) -> None:
         account, run_id = self._account, self._recording.run_id

@@ -187,7 +187,10 @@ def _held(path: Path, texts: Iterable[str], encoding: str) -> set[str]:
     with open_bytes(path) as file:
         while block := file.read(_HEAD):
             looked = end + block
-            found |= {text for code, text in wanted.items() if code in looked}
+            # A single byte is searched for ten times as fast, and mostly not there.
+            found |= {
+                text for code, text in wanted.items() if code[:1] in looked and code in looked
+            }
             end = looked[1 - longest :]
     return found
 

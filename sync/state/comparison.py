@@ -63,11 +63,20 @@ def compare(
     What was decided before is decided anew, but for those whom an approved plan leaves out.
     With `revive_deleted` whom somebody deleted there is changed, though nothing is new of them.
     """
-    _forget(connection, run_id)
     left_all = _leave_ended_lists(connection, account, run_id)
     action = _action(connection, account, revive_deleted=revive_deleted)
     _decide(connection, account, run_id, action, staged.c.action != Action.LEFT_OUT)
     _set_action(connection, run_id, left_all, Action.OPTED_OUT)
+
+
+def forget(connection: Connection, run_id: int) -> None:
+    """Forget what follows from an earlier comparison, before the next one."""
+    derived = (staged.c.former, staged.c.held_set_id, staged.c.uncleared)
+    connection.execute(
+        update(staged)
+        .where(staged.c.run_id == run_id, or_(*(column.is_not(None) for column in derived)))
+        .values(dict.fromkeys(derived))
+    )
 
 
 def anybody(connection: Connection, account: str) -> bool:
@@ -193,16 +202,6 @@ def _decide(
         _set_action(connection, run_id, numbers, fresh)
 
 
-def _forget(connection: Connection, run_id: int) -> None:
-    """What an earlier comparison has led to is worked out anew too."""
-    derived = (staged.c.former, staged.c.held_set_id, staged.c.uncleared)
-    connection.execute(
-        update(staged)
-        .where(staged.c.run_id == run_id, or_(*(column.is_not(None) for column in derived)))
-        .values(dict.fromkeys(derived))
-    )
-
-
 def _set_action(
     connection: Connection, run_id: int, rows: "array[int] | list[int]", action: Action
 ) -> None:
@@ -216,6 +215,11 @@ def _set_action(
 
 def _leave_ended_lists(connection: Connection, account: str, run_id: int) -> list[int]:
     """Take the lists that a person left out of what is wanted; returns the rows that have none."""
+    left_any = exists().where(
+        observation.c.account == account, observation.c.kind == Ended.LEFT_LIST
+    )
+    if not connection.scalar(select(left_any)):
+        return []
     rows = streamed(
         connection,
         select(staged.c.row, staged.c.list_set_id, observation.c.list_id)
