@@ -1,5 +1,7 @@
 """Bodies kept in blocks, and rows put in by whole columns, on each kind of database."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
@@ -43,6 +45,26 @@ def test_bodies_are_read_in_any_order_over_many_blocks(store: Store) -> None:
         assert bodies.read(connection, "theatre", [other]) == ["{}"]
         assert bodies.read(connection, ACCOUNT, range(more, more + 3)) == texts[:3]
         assert bodies.read(connection, ACCOUNT, []) == []
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        range(1_000),
+        range(5, 600),
+        [*range(3), *range(256, 512), 999],
+        [7, 3, 600],
+        [4, 4],
+        [],
+    ],
+    ids=["whole blocks", "parts of blocks", "gaps", "another order", "twice", "none"],
+)
+def test_bodies_are_joined_in_their_order(store: Store, places: Sequence[int]) -> None:
+    texts = [f'{{"email":"p{number}@x.org","note":"Zoë \\n"}}' for number in range(1_000)]
+    with store.write() as connection:
+        first = bodies.keep(connection, ACCOUNT, bodies.packed(texts))
+        found = bodies.joined(connection, ACCOUNT, [first + place for place in places])
+    assert found.decode() == ",".join(texts[place] for place in places)
 
 
 def test_what_no_contact_needs_is_forgotten_and_nothing_else(town: Town) -> None:
