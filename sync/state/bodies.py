@@ -93,7 +93,7 @@ def joined(connection: Connection, account: str, numbers: Sequence[int]) -> byte
     import numpy as np
 
     wanted = np.array(numbers, np.int64)
-    if (np.diff(wanted) <= 0).any():
+    if not len(wanted) or (np.diff(wanted) <= 0).any():
         return ",".join(read(connection, account, numbers)).encode()
     # As they were staged: block after block, most of them whole.
     blocks, starts = np.unique(wanted // PER_BLOCK, return_index=True)
