@@ -36,7 +36,7 @@ _OVERLAP = timedelta(hours=1)
 _AT_ONCE = 500
 # From so many on it is worth while not to read all those again whom our own imports have changed.
 MANY = 2_500
-# So many who are on none of their lists are asked for by address, to learn why.
+# At least so many who are on none of their lists are asked for by address, to learn why.
 _ASKED_WHY = 50
 # The service's instants are whole milliseconds, and its limits are exclusive.
 _INSTANT = timedelta(milliseconds=1)
@@ -225,11 +225,20 @@ def _look_at_changed(
     _look_at(store, account, _by_address(session, one_by_one), now)
     if not few:
         _look_at(store, account, _on_lists(session, sorted(there)), now)
-        with store.read() as connection:
-            missing = absences.doubted(connection, account, _ASKED_WHY)
+        most = max(_ASKED_WHY, pages)
+        missing = _missing(store, account, most + 1)
+        if len(missing) > most:
+            # A page may have skipped somebody while others left: to read once more is cheaper.
+            _look_at(store, account, _on_lists(session, sorted(there)), now)
+            missing = _missing(store, account, _ASKED_WHY)
         _look_at(store, account, _by_address(session, missing), now)
     with store.write() as connection:
         absences.believe(connection, account, now)
+
+
+def _missing(store: Store, account: str, most: int) -> list[str]:
+    with store.read() as connection:
+        return absences.doubted(connection, account, most)
 
 
 def _look_at(store: Store, account: str, found: Iterable[Contact], now: datetime) -> None:

@@ -1,11 +1,11 @@
 """Contacts (the contract's `/contacts`): read page by page, and changed one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.api.session import ApiSession, Params
+from sync.api.session import ApiSession, Json, Params
 from sync.errors import ContractBroken
 
 Contact = dict[str, Any]
@@ -31,24 +31,24 @@ class OptOut:
 
 
 def all_memberships(session: ApiSession) -> Iterator[Contact]:
-    """Everybody, whatever the status, with the lists."""
+    """Everybody, whatever the status, with the lists; nobody leaves that: deleted ones stay."""
     return _contacts(session, {"status": _ALL, **_WITH_LISTS})
 
 
 def not_reached(session: ApiSession) -> Iterator[Contact]:
     """Everybody who is unsubscribed, deleted or held now, with the lists."""
-    return _contacts(session, {"status": _NOT_REACHED, **_WITH_LISTS})
+    return _leaving(session, {"status": _NOT_REACHED, **_WITH_LISTS})
 
 
 def deleted(session: ApiSession) -> Iterator[Contact]:
     """Everybody who is deleted now, with the lists."""
-    return _contacts(session, {"status": "deleted", **_WITH_LISTS})
+    return _leaving(session, {"status": "deleted", **_WITH_LISTS})
 
 
 def unsubscribed_since(session: ApiSession, instant: datetime) -> Iterator[Contact]:
     """Everybody who is unsubscribed by a day after that, with the lists."""
     params = {"status": "unsubscribed", "optout_after": _iso(instant)}
-    return _contacts(session, {**params, **_WITH_LISTS})
+    return _leaving(session, {**params, **_WITH_LISTS})
 
 
 def updated_between(
@@ -65,7 +65,9 @@ def updated_between(
     }
     if before is not None:
         params["updated_before"] = _iso(before)
-    return _contacts(session, params)
+        return _leaving(session, params)
+    # Who is changed meanwhile may go from the front to the end, which no count shows.
+    return _contacts(session, params, slid=_slid)
 
 
 def members(session: ApiSession, list_ids: list[str]) -> Iterator[Contact]:
@@ -201,8 +203,28 @@ def _email_address(contact: Contact) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def _contacts(session: ApiSession, params: Params) -> Iterator[Contact]:
-    for page in session.pages("/contacts", {**params, "limit": PAGE}):
+def _leaving(session: ApiSession, params: Params) -> Iterator[Contact]:
+    """The contacts of a collection that people leave and enter, with its size; some come twice.
+
+    Whether a cursor holds a place or counts contacts is not stated. If it counts them, whoever
+    leaves while the collection is read makes the next page skip one, who has slid onto the page
+    before. Only as many people entering in the same moment as leave would go unnoticed.
+    """
+    return _contacts(session, {**params, "include_count": "true"}, slid=_slid)
+
+
+def _slid(before: Json, page: Json) -> int:
+    """Onto how many of the pages before somebody may have slid; one when no size is told."""
+    then, now = (each.get("contacts_count") for each in (before, page))
+    if not isinstance(then, int) or not isinstance(now, int):
+        return 1
+    return 0 if then == now else max(then - now, 0) // PAGE + 1
+
+
+def _contacts(
+    session: ApiSession, params: Params, *, slid: Callable[[Json, Json], int] | None = None
+) -> Iterator[Contact]:
+    for page in session.pages("/contacts", {**params, "limit": PAGE}, slid=slid):
         contacts = page.get("contacts") if isinstance(page, dict) else None
         if not isinstance(contacts, list) or not all(isinstance(each, dict) for each in contacts):
             raise ContractBroken("Constant Contact answered GET /contacts without contacts.")

@@ -1,7 +1,7 @@
 """One request to the API: pace, token, retry where it is safe, and errors as sentences."""
 
 import email.utils
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -143,19 +143,36 @@ class ApiSession:
         """A changing request; raises OutcomeUnknown when its answer was lost."""
         return self._perform(_Request("PUT", path, body=body))
 
-    def pages(self, path: str, params: Params | None = None) -> Iterator[Json]:
-        """Every page of a collection, by the cursor in `_links.next.href`."""
-        page = self.get(path, params)
+    def pages(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        slid: Callable[[Json, Json], int] | None = None,
+    ) -> Iterator[Json]:
+        """Every page of a collection, by the cursor in `_links.next.href`.
+
+        `slid` tells of each page and the one before it onto how many of the pages before something
+        may have slid that was on neither: these come once more.
+        """
+        asked: list[_Request] = []
+        request = _Request("GET", path, params=params)
         followed: set[str] = set()
+        before: Json = None
         while True:
+            page = self._perform(request)
             yield page
+            if slid and asked:
+                for again in asked[: -1 - slid(before, page) : -1]:
+                    yield self._perform(again)
             href = _next_href(page)
             if href is None:
                 return
             if href in followed:
                 raise ContractBroken(f"Constant Contact's pages of {path} go in a circle.")
             followed.add(href)
-            page = self.get(self._path_of(href))
+            asked.append(request)
+            before, request = page, _Request("GET", self._path_of(href))
 
     def _perform(self, request: _Request) -> Json:
         attempts = tenacity.Retrying(

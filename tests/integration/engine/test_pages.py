@@ -1,7 +1,10 @@
 """Following a collection from page to page."""
 
 import json
+import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -10,7 +13,8 @@ from sync.api.session import ApiSession
 from sync.errors import ContractBroken
 from sync.sandbox import Sandbox
 from tests.conftest import QUICK
-from tests.integration.engine.conftest import SessionFor, sentence
+from tests.integration.engine.company import Company, people
+from tests.integration.engine.conftest import CompanyWith, SessionFor, SteppedStop, sentence
 from tests.integration.engine.scripted import Answer, scripted
 from tests.integration.engine.tokens import Tokens
 
@@ -131,3 +135,181 @@ def test_tags_without_ids_are_a_broken_contract(session_for: SessionFor, body: s
     with scripted(Answer(body=body)) as server, pytest.raises(ContractBroken) as failed:
         catalog.tags(session_for(server.url))
     sentence(failed.value)
+
+
+BY_COUNT = replace(QUICK, paging="by count", delete_moves_updated_at=True)
+
+
+@pytest.fixture
+def counting(
+    company_with: CompanyWith, stop: SteppedStop, monkeypatch: pytest.MonkeyPatch
+) -> Company:
+    """Pages of three that count contacts, and a pause before each request."""
+    monkeypatch.setattr(contacts, "PAGE", 3)
+    company = company_with(
+        api={"requests_per_second": 1},
+        lists={"names": ["Customers", "News"]},
+        observe={"full_every_runs": 100},
+    )
+    company.sandbox.settings = BY_COUNT
+    return company
+
+
+@pytest.mark.parametrize("paging", ["by count", "by place"])
+@pytest.mark.parametrize("seed", range(8))
+def test_who_stays_is_found_whoever_comes_and_goes(
+    sandbox: Sandbox,
+    session: ApiSession,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    paging: Literal["by count", "by place"],
+) -> None:
+    """Before every other page, some leave the collection or some enter it."""
+    monkeypatch.setattr(contacts, "PAGE", 3)
+    sandbox.settings = replace(QUICK, paging=paging)
+    chance, there = random.Random(seed), sandbox.people
+    emails = list(people(60))
+    for email in emails:
+        there.add_contact(email)
+    gone = set(chance.sample(emails, 40))
+    for email in gone:
+        there.user_delete(email)
+    stays, found, new_pages = set(gone), set[str](), 0
+    for number, contact in enumerate(contacts.deleted(session), 1):
+        found.add(contacts.address_of(contact) or "")
+        queries = [entry.query for entry in sandbox.requests(path="/v3/contacts")]
+        if number % 3 or queries[-1] in queries[:-1]:
+            continue  # amid a page, or after one that was read again
+        new_pages += 1
+        if new_pages % 2:
+            move, some = chance.choice(
+                [(there.user_restore, gone), (there.user_delete, {*emails} - gone)]
+            )
+            for email in chance.sample(sorted(some), min(len(some), chance.randint(0, 7))):
+                move(email)
+                gone ^= {email}
+            stays &= gone
+    assert stays <= found
+
+
+def test_a_quiet_collection_is_read_once(
+    sandbox: Sandbox, session: ApiSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "PAGE", 3)
+    for email in people(10):
+        sandbox.people.add_contact(email, permission="unsubscribed")
+    assert len(list(contacts.not_reached(session))) == 10
+    assert len(sandbox.requests(path="/v3/contacts")) == 4
+
+
+@pytest.mark.parametrize("counts", [{}, {"contacts_count": None}, {"contacts_count": "3"}])
+def test_where_no_size_is_told_each_page_is_held_against_the_one_before(
+    session_for: SessionFor, counts: dict[str, object]
+) -> None:
+    def page(name: str, following: int | None) -> Answer:
+        link = {"_links": {"next": {"href": f"/v3/contacts?cursor={following}"}}}
+        shown = {"contacts": [{"contact_id": name}], **counts}
+        return Answer(body=json.dumps(shown | (link if following else {})))
+
+    answers = [page("a", 2), page("c", 3), page("b", 2), page("e", None), page("d", 3)]
+    with scripted(*answers) as server:
+        found = [contacts.id_of(each) for each in contacts.deleted(session_for(server.url))]
+    assert sorted(found) == ["a", "b", "c", "d", "e"]
+    first, second = server.seen[0][0], "/v3/contacts?cursor=2"
+    asked = [path for path, _ in server.seen]
+    assert asked == [first, second, first, "/v3/contacts?cursor=3", second]
+
+
+def meanwhile(
+    company: Company, stop: SteppedStop, query: str, act: Callable[[], None]
+) -> list[str]:
+    """Let people act once, after the first page of such a reading; returns that they did, later."""
+    before = len(company.sandbox.requests(path="/v3/contacts"))
+    done: list[str] = []
+
+    def look() -> None:
+        asked = company.sandbox.requests(path="/v3/contacts")[before:]
+        if not done and any(query in entry.query for entry in asked):
+            done.append(query)
+            act()
+
+    stop.during_pause = look
+    return done
+
+
+def test_a_first_sync_revives_nobody_who_slid_from_page_to_page(
+    counting: Company, stop: SteppedStop
+) -> None:
+    there = counting.sandbox.people
+    for email in people(9):
+        there.add_contact(email)
+        there.user_delete(email)
+    counting.has(*people(9))
+    done = meanwhile(counting, stop, "deleted", lambda: there.user_restore("p0@example.com"))
+    assert counting.sync().counts.opted_out == 9
+    assert done
+    assert counting.on_a_list() == set()
+
+
+def test_a_later_sync_revives_nobody_who_slid_from_page_to_page(
+    counting: Company, stop: SteppedStop
+) -> None:
+    there = counting.sandbox.people
+    counting.has("first@example.com")
+    counting.sync()
+    counting.next_day()
+    for email in people(9):
+        there.add_contact(email)
+    for _ in range(2):
+        counting.sync()
+        counting.next_day()
+    counting.sandbox.settings = replace(BY_COUNT, delete_moves_updated_at=False)
+    for email in people(9):
+        there.user_delete(email)
+    counting.has(*people(9))
+    done = meanwhile(counting, stop, "status=deleted", lambda: there.user_restore("p0@example.com"))
+    recording = counting.sync()
+    assert done
+    assert counting.on_a_list() <= {"first@example.com", "p0@example.com"}
+    assert recording.counts.opted_out == 9
+
+
+def test_who_slid_while_the_changes_were_read_is_known(
+    counting: Company, stop: SteppedStop
+) -> None:
+    there = counting.sandbox.people
+    counting.has(*people(7))
+    for _ in range(2):
+        counting.sync()
+        counting.next_day()
+    for email in people(7):
+        there.user_edit(email, {"first_name": "Ada"})
+        there.user_delete(email)
+
+    def change() -> None:
+        there.user_edit("p0@example.com", {"first_name": "Grace"})
+
+    done = meanwhile(counting, stop, "updated_after", change)
+    assert counting.sync().counts.seen_deleted == 7
+    assert done
+
+
+def test_who_slid_while_the_lists_were_read_has_left_none(
+    counting: Company, stop: SteppedStop
+) -> None:
+    there = counting.sandbox.people
+    leavers, stayers = [f"a{n}@example.com" for n in range(60)], list(people(9))
+    counting.has(*leavers, *stayers, first_name="Ada")
+    for _ in range(2):
+        counting.sync()
+        counting.next_day()
+    for email in leavers:
+        for name in ("Customers", "News"):
+            there.leave_list(email, name)
+    counting.has(*leavers, *stayers, first_name="Grace")
+    done = meanwhile(counting, stop, "lists=", lambda: there.unsubscribe("p0@example.com"))
+    recording = counting.sync()
+    assert done
+    left = {email for email, code, _ in counting.rejects(recording) if code == "left_list"}
+    assert left == {*leavers}
+    assert recording.counts.confirmed == 8
