@@ -230,7 +230,7 @@ class Amending:
 
     def _came_about(self, change: BulkChange, emails: set[str]) -> list[str]:
         if change.kind is BulkKind.LEAVE_LIST:
-            members = contacts.memberships(self._session, [change.target])
+            members = contacts.memberships(self._session, [change.target], counted=True)
             return sorted(emails - {contacts.address_of(each) or "" for each in members})
         if change.kind is BulkKind.DELETE:
             there = {email: contacts.by_address(self._session, email) for email in sorted(emails)}

@@ -75,14 +75,21 @@ def members(session: ApiSession, list_ids: list[str]) -> Iterator[Contact]:
     return _contacts(session, {"lists": ",".join(list_ids), "include": EVERYTHING})
 
 
-def memberships(session: ApiSession, list_ids: list[str]) -> Iterator[Contact]:
-    """The members of the lists (at most 25), with their lists alone."""
-    return _contacts(session, {"lists": ",".join(list_ids), "include": "list_memberships"})
+def memberships(
+    session: ApiSession, list_ids: list[str], *, counted: bool = False
+) -> Iterator[Contact]:
+    """The members of the lists (at most 25), with their lists alone.
+
+    Unless they are `counted` with each page, which may take long where they are very many, one
+    may be skipped when another leaves meanwhile.
+    """
+    params = {"lists": ",".join(list_ids), "include": "list_memberships"}
+    return _leaving(session, params) if counted else _contacts(session, params)
 
 
 def tagged(session: ApiSession, tag_id: str) -> Iterator[Contact]:
     """Everybody who has the tag, unsubscribed ones too."""
-    return _contacts(session, {"status": _ALL, "tags": tag_id})
+    return _leaving(session, {"status": _ALL, "tags": tag_id})
 
 
 def everybody(session: ApiSession) -> Iterator[Contact]:

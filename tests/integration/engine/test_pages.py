@@ -10,8 +10,8 @@ import pytest
 
 from sync.api import catalog, contacts
 from sync.api.session import ApiSession
-from sync.errors import ContractBroken
-from sync.sandbox import Sandbox
+from sync.errors import ContractBroken, ServiceUnavailable
+from sync.sandbox import Plan, Sandbox
 from tests.conftest import QUICK
 from tests.integration.engine.company import Company, people
 from tests.integration.engine.conftest import CompanyWith, SessionFor, SteppedStop, sentence
@@ -313,3 +313,36 @@ def test_who_slid_while_the_lists_were_read_has_left_none(
     left = {email for email, code, _ in counting.rejects(recording) if code == "left_list"}
     assert left == {*leavers}
     assert recording.counts.confirmed == 8
+
+
+def test_who_slid_while_a_failed_change_was_looked_at_is_taken_off_the_list_still(
+    company_with: CompanyWith, stop: SteppedStop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "PAGE", 3)
+    company = company_with(
+        api={"requests_per_second": 1}, lists={"names": [], "column": "department"}
+    )
+    there = company.sandbox.people
+    for name in ("first@example.com", *people(7)):
+        company.has(name, department="Customers")
+    company.sync()
+    company.next_day()
+    company.has(*people(7), department="News")
+    company.sandbox.settings = BY_COUNT
+    company.sandbox.plan_activity(Plan("failed", kind="remove_list_memberships"))
+    done: list[str] = []
+
+    def look() -> None:
+        paths = [entry.path for entry in company.sandbox.requests()]
+        activity = "/v3/activities/remove_list_memberships"
+        if not done and activity in paths and "/v3/contacts" in paths[paths.index(activity) :]:
+            done.append("unsubscribed")
+            there.unsubscribe("first@example.com")
+
+    stop.during_pause = look
+    with pytest.raises(ServiceUnavailable, match="taking contacts off a list"):
+        company.sync()
+    assert done
+    company.next_day()
+    company.sync()
+    assert {*map(tuple, map(company.lists_of, people(7)))} == {("News",)}
