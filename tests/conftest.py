@@ -42,6 +42,8 @@ QUICK = SandboxSettings(
 )
 
 SettingsFor = Callable[..., Settings]
+Tell = Callable[[str], None]
+_TOLD = "told"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +52,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=100, help="rounds of 32 processes at once")
     parser.addoption("--sequences", type=int, default=300, help="random lives of a company")
     parser.addoption("--seed", type=int, default=None, help="seed of the random instants")
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Print a line that a person wants to see of a test that passes, too: a seed, a measurement.
+
+    A worker of xdist has no terminal; what its tests tell is printed at the end.
+    """
+
+    def told(line: str) -> None:
+        request.node.user_properties.append((_TOLD, line))
+        if not hasattr(request.config, "workerinput"):
+            with capsys.disabled():
+                print(f"\n{line}", end="", flush=True)
+
+    return told
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print what the tests in xdist's workers told."""
+    if not config.getoption("numprocesses", None):
+        return
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    for report in reports:
+        lines = [line for name, line in report.user_properties if name == _TOLD]
+        if report.when == "call" and lines:
+            terminalreporter.write_line(report.nodeid, bold=True)
+            for line in lines:
+                terminalreporter.write_line(f"  {line}")
 
 
 @pytest.fixture(autouse=True)

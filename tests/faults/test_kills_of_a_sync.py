@@ -17,7 +17,7 @@ import pytest
 
 from sync.errors import ExitCode
 from sync.sandbox import Sandbox
-from tests.conftest import QUICK
+from tests.conftest import QUICK, Tell
 from tests.faults.conftest import KILLED
 from tests.integration.main_road.office import Office
 from tests.zygote import Running, Zygote
@@ -37,10 +37,11 @@ def test_a_large_sync_arrives_whole_however_often_it_is_killed(
     tmp_path: Path,
     zygote: Zygote,
     pytestconfig: pytest.Config,
-    capsys: pytest.CaptureFixture[str],
+    tell: Tell,
 ) -> None:
     wanted = max(KILLS, pytestconfig.getoption("kills") // 2) // SHARDS
     seed = pytestconfig.getoption("seed") or random.SystemRandom().randrange(10**9)
+    tell(f"kills of a sync, seed {seed}")
     chance = random.Random(seed + shard)
     kills, journeys, longest, twice = 0, 0, 2.0, 0
     while kills < wanted:
@@ -59,11 +60,10 @@ def test_a_large_sync_arrives_whole_however_often_it_is_killed(
             assert done.run_on() == ExitCode.DONE
             assert len(office.imports()) == before
         journeys += 1
-    with capsys.disabled():
-        print(
-            f"\n{kills} kills in {journeys} journeys of {PEOPLE:,} contacts (seed {seed}): "
-            f"{twice} contacts were sent twice"
-        )
+    tell(
+        f"{kills} kills in {journeys} journeys of {PEOPLE:,} contacts: {twice} contacts were sent "
+        "twice"
+    )
 
 
 class _Journey:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sync.sandbox import Sandbox
-from tests.conftest import QUICK
+from tests.conftest import QUICK, Tell
 from tests.disturbed import (
     ask_for_all,
     disturb,
@@ -40,9 +40,10 @@ def test_killed_hosts_and_a_restarted_database_lose_nothing_and_do_nothing_twice
     postgresql: OwnPostgresql,
     zygote: Zygote,
     pytestconfig: pytest.Config,
-    capsys: pytest.CaptureFixture[str],
+    tell: Tell,
 ) -> None:
     seed: int = pytestconfig.getoption("seed") or random.SystemRandom().randrange(10**9)
+    tell(f"kills of hosts, seed {seed}")
     sandbox.settings = replace(
         QUICK,
         requests_per_second=PER_SECOND,
@@ -61,8 +62,7 @@ def test_killed_hosts_and_a_restarted_database_lose_nothing_and_do_nothing_twice
             fleet, postgresql, random.Random(seed), since=since, pause=3, patience=PATIENCE
         )
         entries = sandbox.requests(path="/v3", since=began)
-        with capsys.disabled():
-            print(f"\nkills of hosts, seed {seed}: {len(done.kills)}, {len(fleet.records())} runs")
+        tell(f"kills of hosts: {len(done.kills)}, {len(fleet.records())} runs")
         assert done.restarts
         assert two_at_once(fleet, done) == []
         assert over_the_limits(fleet, entries, PER_SECOND) == []

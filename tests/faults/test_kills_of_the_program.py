@@ -17,6 +17,7 @@ import pytest
 
 from sync.auth.steps import Step
 from sync.errors import ExitCode
+from tests.conftest import Tell
 from tests.faults import program
 from tests.faults.conftest import KILLED, Home
 from tests.zygote import ROOT
@@ -31,12 +32,11 @@ _SECONDS_AFTER_THE_FIRST_REQUEST = 0.1
 @pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
 @pytest.mark.timeout(7200)
 def test_a_pair_survives_kills_of_the_program(
-    home: Home, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+    home: Home, pytestconfig: pytest.Config, tell: Tell
 ) -> None:
     kills: int = pytestconfig.getoption("kills")
     seed: int = pytestconfig.getoption("seed") or random.SystemRandom().randrange(10**9)
-    with capsys.disabled():
-        print(f"\nkills of the program, seed {seed}")
+    tell(f"kills of the program, seed {seed}")
     instants = random.Random(seed)
     windows = home.config.with_name("windows")
     windows.touch()
@@ -58,7 +58,7 @@ def test_a_pair_survives_kills_of_the_program(
         running.kill()
         if running.wait() == KILLED:
             fates[_fate(home, before, durable=windows.stat().st_size > said)] += 1
-    _tell(capsys, fates, windows)
+    _tell_all(tell, fates, windows)
     assert home.check().wait() == ExitCode.DONE
 
 
@@ -123,15 +123,14 @@ def _wait_for_any(*events: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
-def _tell(capsys: pytest.CaptureFixture[str], fates: Counter[str], windows: Path) -> None:
-    with capsys.disabled():
-        print(f"{fates.total()} kills of the program:")
-        for fate, number in fates.most_common():
-            print(f"  {number:>5} {fate}")
-        for step, where in ((Step.STORED, "database"), (Step.RESCUED, "rescue file")):
-            lines = [line.split() for line in windows.read_text().splitlines()]
-            times = [float(seconds) * 1000 for name, seconds in lines if name == step.name]
-            print(
-                f"the window, from the answer to the {where}, {len(times)} times: median "
-                f"{statistics.median(times):.1f} ms, worst {max(times):.1f} ms"
-            )
+def _tell_all(tell: Tell, fates: Counter[str], windows: Path) -> None:
+    tell(f"{fates.total()} kills of the program:")
+    for fate, number in fates.most_common():
+        tell(f"{number:>7} {fate}")
+    for step, where in ((Step.STORED, "database"), (Step.RESCUED, "rescue file")):
+        lines = [line.split() for line in windows.read_text().splitlines()]
+        times = [float(seconds) * 1000 for name, seconds in lines if name == step.name]
+        tell(
+            f"the window, from the answer to the {where}, {len(times)} times: median "
+            f"{statistics.median(times):.1f} ms, worst {max(times):.1f} ms"
+        )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.conftest import Tell
 from tests.faults import program
 from tests.faults.conftest import Home
 
@@ -14,7 +15,7 @@ PATIENCE = timedelta(seconds=60).total_seconds()
 @pytest.mark.parametrize("many", [2, 32])
 @pytest.mark.timeout(1800)
 def test_one_refresh_a_round(
-    home: Home, many: int, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+    home: Home, many: int, pytestconfig: pytest.Config, tell: Tell
 ) -> None:
     rounds: int = pytestconfig.getoption("rounds") if many == 32 else 10
     start, end = home.context.Barrier(many + 1), home.context.Barrier(many + 1)
@@ -36,8 +37,5 @@ def test_one_refresh_a_round(
         for worker in workers:
             worker.join(5)
             worker.kill()
-    with capsys.disabled():
-        took = (time.monotonic() - started) / rounds
-        print(
-            f"\n{many} processes, {rounds} rounds: one refresh each, {took * 1000:.0f} ms a round"
-        )
+    took = (time.monotonic() - started) / rounds
+    tell(f"{many} processes, {rounds} rounds: one refresh each, {took * 1000:.0f} ms a round")

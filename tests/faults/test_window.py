@@ -4,15 +4,13 @@ import statistics
 import time
 from datetime import timedelta
 
-import pytest
-
 from sync.auth.cipher import open_cipher
 from sync.auth.steps import Step
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.auth.vault import Vault
 from sync.sandbox import Sandbox
 from sync.state.store import open_store
-from tests.conftest import SettingsFor
+from tests.conftest import SettingsFor, Tell
 from tests.integration.auth.conftest import authorize
 
 REFRESHES = 50
@@ -22,7 +20,7 @@ def test_the_window_is_measured(
     settings_for: SettingsFor,
     sandbox: Sandbox,
     state_url: str,
-    capsys: pytest.CaptureFixture[str],
+    tell: Tell,
 ) -> None:
     settings = settings_for(sandbox, state_url)
     answered = 0.0
@@ -42,7 +40,6 @@ def test_the_window_is_measured(
         for _ in range(REFRESHES):
             vault.keep_alive(unused_for=timedelta(0))
     assert len(windows) == REFRESHES
-    with capsys.disabled():
-        median, worst = statistics.median(windows) * 1000, max(windows) * 1000
-        backend = state_url.partition(":")[0]
-        print(f"\nanswer to durable write, {backend}: median {median:.1f} ms, worst {worst:.1f} ms")
+    median, worst = statistics.median(windows) * 1000, max(windows) * 1000
+    backend = state_url.partition(":")[0]
+    tell(f"answer to durable write, {backend}: median {median:.1f} ms, worst {worst:.1f} ms")
