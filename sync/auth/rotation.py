@@ -1,6 +1,7 @@
 """Exchanging the vault's key: every pair is encrypted anew, and at no instant is one unreadable."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -8,9 +9,11 @@ from sync.auth.cipher import TokenCipher, new_key, read_keys, write_key_file
 from sync.auth.custody import Custody, all_accounts
 from sync.errors import Busy
 from sync.settings import Settings
+from sync.state.locks import hold_file
 from sync.state.store import Store
 from sync.state.tokens import reseal_pair
 
+_PATIENCE = timedelta(minutes=1)
 _log = structlog.get_logger()
 
 
@@ -25,25 +28,25 @@ class Rotation:
 def rotate_key(settings: Settings, store: Store) -> Rotation:
     """Encrypt every pair of this state database with a new key.
 
-    A key file gets a new first key and keeps the former one as its second, since another state
-    database may share the file. A key from the environment or a systemd credential is not ours to
-    write: there the new key is put before the old one by hand, this is run, and the old is taken
-    out.
+    A key file gets a new first key and keeps the former ones below it, since other state databases
+    may share the file. A key from the environment or a systemd credential is not ours to write:
+    there the new key is put before the old one by hand, this is run, and the old is taken out.
+
+    Raises AuthorizationNeeded when there is neither a key file nor a pair yet.
     """
-    key_made = settings.vault.key is None
-    former = read_keys(settings).split()
-    if key_made:
-        fresh = new_key()
-        # First every reader can read what is old and what will be new.
-        write_key_file(settings, [fresh, *former])
-    accounts = _reseal_all(settings, store)
-    if key_made:
-        write_key_file(settings, [fresh, former[0]])
-    return Rotation(accounts, key_made)
-
-
-def _reseal_all(settings: Settings, store: Store) -> tuple[str, ...]:
     cipher = TokenCipher(lambda: read_keys(settings))
+    if settings.vault.key is not None:
+        return Rotation(_reseal_all(settings, store, cipher), key_made=False)
+    file = settings.vault_key_file
+    if not file.exists():
+        Custody(settings, store, cipher).row()  # whoever has no pair yet misses that first
+    # Two at once would each write over the other's new key.
+    with hold_file(file.with_name(f"{file.name}.lock"), _PATIENCE):
+        write_key_file(settings, [new_key(), *read_keys(settings).split()])
+        return Rotation(_reseal_all(settings, store, cipher), key_made=True)
+
+
+def _reseal_all(settings: Settings, store: Store, cipher: TokenCipher) -> tuple[str, ...]:
     done = []
     for account in all_accounts(store):
         custody = Custody(settings, store, cipher, account=account)

@@ -82,8 +82,8 @@ def rotate_key(
         rotated = rotation.rotate_key(settings, store)
     say(f"{number(len(rotated.accounts), 'token pair')} encrypted anew.", "green")
     say(
-        f"The new key is in {settings.vault_key_file}; the former one stays there as the second "
-        "line, for another state that may share it."
+        f"The new key is the first line of {settings.vault_key_file}; former ones stay below it, "
+        "for other states that may share the file."
         if rotated.key_made
         else "The old key may be taken out of the environment or the credential now."
     )

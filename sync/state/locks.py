@@ -88,7 +88,7 @@ class Locks:
     def hold(self, name: str, *, wait: timedelta) -> Iterator[Held]:
         """Hold the lock `name` for the block; raises Busy when it isn't free within `wait`."""
         if self._backend == "sqlite":
-            holding = _hold_file(self._folder / f"{name}.lock", wait)
+            holding = hold_file(self._folder / f"{name}.lock", wait)
         elif self._backend == "postgresql":
             holding = _hold_postgresql(self._unpooled, name, wait)
         else:
@@ -125,7 +125,8 @@ def let_the_server_ask(connection: Any, _record: object) -> None:
 
 
 @contextmanager
-def _hold_file(file: Path, wait: timedelta) -> Iterator[Held]:
+def hold_file(file: Path, wait: timedelta) -> Iterator[Held]:
+    """Hold a lock file for the block; raises Busy when it isn't free in time, and StateError."""
     lock = FileLock(file, mode=0o600, poll_interval=_POLL_SECONDS)
     try:
         lock.acquire(timeout=wait.total_seconds())

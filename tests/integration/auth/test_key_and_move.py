@@ -1,12 +1,14 @@
 """Exchanging the key, moving a pair to another machine, and what lies on the disk."""
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
-from sync.auth.cipher import read_keys
+from sync.auth import rotation
+from sync.auth.cipher import read_keys, write_key_file
 from sync.auth.moving import export_pair, import_pair
 from sync.auth.rotation import rotate_key
 from sync.auth.vault import AnotherAccount, Vault, open_vault
@@ -42,8 +44,51 @@ def test_the_tokens_are_under_the_new_key_alone(
     row = read_pair(store, "default")
     assert row is not None
     assert Fernet(first).decrypt(row.access_token).decode() == token
+
+
+def test_states_that_share_a_key_file_may_each_exchange_it(
+    settings_for: SettingsFor, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    states = [
+        settings_for(
+            sandbox,
+            state={"directory": tmp_path / name},
+            vault={"key_file": tmp_path / "shared.key"},
+        )
+        for name in ("one", "two", "three")
+    ]
+    for settings in states:
+        with open_store(settings) as store:
+            authorize(open_vault(settings, store, create_key=True), settings, sandbox)
+    for settings in states:
+        with open_store(settings) as store:
+            rotate_key(settings, store)
+    for settings in states:
+        with open_store(settings) as store:
+            assert open_vault(settings, store).access_token()
+
+
+@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+def test_two_who_exchange_the_key_at_once_lose_none(
+    vault: Vault, settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ThreadPoolExecutor(1)
+    others: list[Future[object]] = []
+
+    def write_a_little_later(settings: Settings, keys: list[str]) -> None:
+        if not others:
+            with open_store(settings) as store:
+                others.append(pool.submit(rotate_key, settings, store))
+                wait(others, timeout=1)
+                write_key_file(settings, keys)
+                return
+        write_key_file(settings, keys)
+
+    monkeypatch.setattr(rotation, "write_key_file", write_a_little_later)
     rotate_key(settings, store)
-    assert former not in read_keys(settings)
+    others[0].result()
+    assert vault.access_token()
+    assert len(read_keys(settings).split()) == 3
 
 
 def test_a_process_that_runs_on_takes_the_new_key(

@@ -31,7 +31,8 @@ def test_status_before_anything_after_a_run_and_after_a_loss(
     assert "Token: none yet; run contact-sync authorize." in before.out
     assert "No run yet" in before.out
     assert "Next run: " in before.out
-    for command in (("tokens", "export", str(office.folder / "pair")), ("adopt",)):
+    pair = str(office.folder / "pair")
+    for command in (("tokens", "export", pair), ("adopt",), ("rotate-key",)):
         done = office.run(*command)
         assert done.code == ExitCode.AUTHORIZATION, done.err
         assert "Nobody has authorized the account default yet" in done.err
