@@ -13,6 +13,7 @@ from sync.auth.steps import Observer, Step, unobserved
 from sync.auth.witness import Witness, contradiction
 from sync.errors import AuthorizationNeeded, ConfigurationError, ContactSyncError
 from sync.settings import Settings
+from sync.state.locks import Held
 from sync.state.store import Store
 from sync.state.tokens import StoredPair, read_pairs
 
@@ -42,20 +43,20 @@ class Custody:
         self._patience = 6 * settings.api.timeout + timedelta(seconds=60)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Held]:
         """Hold the account's lock, which every process of every host honours."""
-        with self.store.locks.hold(f"vault-{self.account}", wait=self._patience):
+        with self.store.locks.hold(f"vault-{self.account}", wait=self._patience) as held:
             self._observe(Step.LOCKED)
-            yield
+            yield held
 
     @contextmanager
-    def locked_and_current(self) -> Iterator[None]:
+    def locked_and_current(self) -> Iterator[Held]:
         """Hold the lock, with the keys of now and every rescued pair adopted.
 
         Another process may have exchanged the keys, and a new pair must not be sealed with one
         that is gone.
         """
-        with self.locked():
+        with self.locked() as held:
             try:
                 self.cipher.reload()
             except ConfigurationError:
@@ -64,7 +65,7 @@ class Custody:
                 raise
             if self.rescue.waits():
                 self.rescue.adopt()
-            yield
+            yield held
 
     def row(self) -> StoredPair:
         """The row; raises AuthorizationNeeded when there is no pair."""

@@ -23,6 +23,7 @@ from sync.auth.token_answer import TokenAnswer
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.clock import Clock
 from sync.errors import AuthorizationLost, Busy, ConfigurationError, StateError
+from sync.state.locks import Held
 from sync.state.tokens import StoredPair, begin_refresh, drop_refresh, mark_lost
 
 # The endpoint takes one request a second (https://community.constantcontact.com, the support
@@ -60,15 +61,16 @@ class Refresher:
         self._clock = clock
         self._observe = observe
 
-    def refresh(self, pair: Pair) -> Pair:
+    def refresh(self, pair: Pair, held: Held) -> Pair:
         """The pair after this one, durable.
 
         Raises NotSent, TooManyRequests, AnswerLost or Refused when the old pair stays;
         AuthorizationLost when the refresh token is dead; StateError when the database or the disk
-        can't be relied on.
+        can't be relied on; LockLost when another process may be at it by now.
         """
         with _undisturbed():
             self._begin(pair.row)
+            held.confirm()
             try:
                 answer = self._ask(pair.row, pair.refresh_token)
             except _Dead as dead:
@@ -78,7 +80,7 @@ class Refresher:
             self._safekeeping.store(fresh.row)
         _log_renewal(pair, fresh, answer)
         # A cut answer may have brought the refresh token alone; it is whole only with another.
-        return fresh if answer.access_token else self.refresh(fresh)
+        return fresh if answer.access_token else self.refresh(fresh, held)
 
     def _begin(self, row: StoredPair) -> None:
         """Step 3: prove that disk and database take something, and leave word of the refresh."""

@@ -1,5 +1,6 @@
 """Writing a new pair before anything else is done with it: the database first, then the rescue."""
 
+import threading
 import time
 from datetime import timedelta
 
@@ -13,6 +14,8 @@ from sync.state.store import Store
 from sync.state.tokens import StoredPair, replace_pair
 
 _STORE_PAUSE = timedelta(seconds=1)
+# A write takes milliseconds.
+_SLOW_WRITE = timedelta(seconds=1)
 _log = structlog.get_logger()
 
 
@@ -48,14 +51,29 @@ class Safekeeping:
         """Write a new pair before anything else is done with it.
 
         Whatever stops the write, the pair goes to the rescue file, and the write is tried again.
+        Where it takes long, since another holds the row or the database is out of reach, the pair
+        goes there meanwhile.
         """
+        rescued: list[bool] = []
+        rescuer = threading.Timer(
+            _SLOW_WRITE.total_seconds(), lambda: rescued.append(self._rescue_once(row))
+        )
+        rescuer.daemon = True
+        rescuer.start()
         try:
-            self._store_once(row)
+            try:
+                self._store_once(row)
+            finally:
+                rescuer.cancel()
+                rescuer.join()
         except BaseException as failure:
-            rescued = self._rescue_once(row)
+            safe = any(rescued) or self._rescue_once(row)
             if not isinstance(failure, StateError):
                 raise
-            self._store_patiently(row, failure, rescued=rescued)
+            self._store_patiently(row, failure, rescued=safe)
+        else:
+            if rescued:
+                self._rescue.discard()
 
     def _store_once(self, row: StoredPair) -> None:
         if replace_pair(self._store, row):

@@ -278,7 +278,7 @@ class Vault:
 
     def _renewed(self, is_needed: Callable[[Pair], bool]) -> Pair:
         """The pair after a refresh, or the one that another process was first to get."""
-        with self._custody.locked_and_current():
+        with self._custody.locked_and_current() as held:
             pair = self._custody.pair()
             self._observe(Step.READ)
             if is_needed(pair):
@@ -286,7 +286,7 @@ class Vault:
                     raise AuthorizationLost(lost_sentence(pair.row.lost_cause or "refused"))
                 if warning := disuse_warning(pair.row.issued_at, self._clock()):
                     _log.warning("refresh token nears its end", reason=warning)
-                pair = self._refresher.refresh(pair)
+                pair = self._refresher.refresh(pair, held)
         self._not_before = None
         self._observe(Step.RELEASED)
         return pair

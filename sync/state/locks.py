@@ -208,7 +208,8 @@ def _own_connection(engine: Engine) -> Iterator[Connection]:
             connection.close()
         except SQLAlchemyError:
             # The server has gone, and the lock with it.
-            connection.invalidate()
+            with suppress(SQLAlchemyError):
+                connection.invalidate()
 
 
 def _busy(name: str) -> Busy:

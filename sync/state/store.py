@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +31,12 @@ from sync.state.migrate import migrate
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
-_SQLITE_PATIENCE_SECONDS = 30
+_MARIADB = ("mariadb", "mysql")
+# For how long a statement waits for what another transaction has locked.
+_PATIENCE_SECONDS = 30
+# MariaDB leaves the rows of a host that vanished in the middle of a transaction locked until its
+# wait_timeout, 8 hours. No transaction lets the server wait that long between two statements.
+_MARIADB_LONGEST_PAUSE_SECONDS = 600
 # More than there are; SQLAlchemy's own number.
 _STATEMENTS = 500
 # What a broken or full database raises is any other than these, which are faults in our own SQL.
@@ -88,14 +93,26 @@ class Store:
         with self._faults("read"), self.engine.connect() as connection, connection.begin():
             yield connection
 
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
         """A transaction that may write, durable at its end; raises StateError.
 
         One that is not `durable` doesn't wait for the disk: it outlives the process, but not a loss
         of power, before which the next durable one has made it durable too. MariaDB waits always.
         """
-        options = {"write": True, "durable": durable}
+        return self._write(write=True, durable=durable)
+
+    def write_one(self) -> AbstractContextManager[Connection]:
+        """Like `write`, for one statement, which MariaDB then commits by itself.
+
+        So a host that vanishes between the statement and its commit leaves no row locked there.
+        PostgreSQL notices soon that it is gone.
+        """
+        if self.engine.dialect.name in _MARIADB:
+            return self._write(write=True, isolation_level="AUTOCOMMIT")
+        return self.write()
+
+    @contextmanager
+    def _write(self, **options: Any) -> Iterator[Connection]:
         with (
             self._faults("written"),
             self.engine.connect().execution_options(**options) as connection,
@@ -184,7 +201,23 @@ def _engine(address: str) -> Engine:
     if url.get_backend_name() == "postgresql":
         event.listen(engine, "connect", let_the_server_ask)
         event.listen(engine, "begin", _begin_postgresql)
+        limits = f"SET lock_timeout = '{_PATIENCE_SECONDS}s'"
+    else:
+        # MySQL, which has no such limit, takes the end for a comment.
+        limits = (
+            f"SET SESSION innodb_lock_wait_timeout = {_PATIENCE_SECONDS}, "
+            f"lock_wait_timeout = {_PATIENCE_SECONDS} /*M!100300 , "
+            f"idle_write_transaction_timeout = {_MARIADB_LONGEST_PAUSE_SECONDS} */"
+        )
+    event.listen(engine, "connect", partial(_limit, limits))
     return engine
+
+
+def _limit(limits: str, connection: Any, _record: object) -> None:
+    """Set the limits of a new connection to a server."""
+    with connection.cursor() as cursor:
+        cursor.execute(limits)
+    connection.commit()
 
 
 def open_sqlite(url: URL) -> Engine:
@@ -213,7 +246,7 @@ def _engine_of_file(url: URL) -> Engine:
     """
     dialect, statements = _of_all_files()
     place, options = dialect.create_connect_args(url)
-    options["timeout"] = _SQLITE_PATIENCE_SECONDS
+    options["timeout"] = _PATIENCE_SECONDS
     pool = QueuePool(lambda: dialect.connect(*place, **options), dialect=dialect)
     return Engine(pool, dialect, url, execution_options={"compiled_cache": statements})
 
@@ -234,7 +267,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # SQLite does not wait by itself here for another process that writes: first starts collide.
     patiently = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_busy),
-        stop=tenacity.stop_after_delay(_SQLITE_PATIENCE_SECONDS),
+        stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
         wait=tenacity.wait_random(0, 0.05),
         reraise=True,
     )

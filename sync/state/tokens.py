@@ -1,7 +1,7 @@
 """The rows of `token_pair`: how a pair is read, journalled, replaced and set aside.
 
-Tokens are ciphertext here; `sync.auth` alone can read them. Each function is one transaction,
-durable when it returns.
+Tokens are ciphertext here; `sync.auth` alone can read them. What a function changes is one
+statement, and durable when it returns.
 """
 
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ def replace_pair(store: Store, pair: StoredPair) -> bool:
 
     False when the row has this generation already, or a higher one: another was first.
     """
-    with store.write() as connection:
+    with store.write_one() as connection:
         _wait_for_the_disk(connection)
         values = asdict(pair)
         account = values.pop("account")
@@ -114,7 +114,7 @@ def replace_pair(store: Store, pair: StoredPair) -> bool:
 def reseal_pair(store: Store, pair: StoredPair, access_token: str, refresh_token: str) -> bool:
     """Put the same tokens there under another key; False when the row has changed meanwhile."""
     unchanged = token_pair.c.refresh_token == pair.refresh_token
-    with store.write() as connection:
+    with store.write_one() as connection:
         _wait_for_the_disk(connection)
         return (
             connection.execute(
@@ -163,7 +163,7 @@ def database_identity(store: Store) -> str | None:
 
 def _change(store: Store, account: str, generation: int, **values: Any) -> bool:
     same = (token_pair.c.account == account) & (token_pair.c.generation == generation)
-    with store.write() as connection:
+    with store.write_one() as connection:
         _wait_for_the_disk(connection)
         return connection.execute(update(token_pair).where(same).values(values)).rowcount == 1
 

@@ -13,19 +13,19 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import event
 
 from sync.auth.cipher import open_cipher
 from sync.auth.safekeeping import Safekeeping
 from sync.auth.steps import Observer, Step
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.auth.vault import Vault, open_vault
+from sync.clock import utc_now
 from sync.errors import ContactSyncError, StateError
 from sync.settings import load_settings
 from sync.state import locks
-from sync.state.schema import token_pair
 from sync.state.store import open_store
-from sync.state.tokens import StoredPair
+from sync.state.tokens import StoredPair, begin_refresh
 from tests.fake_clock import FakeClock
 
 
@@ -71,6 +71,18 @@ def tell_when_a_refresh_begins(file: str) -> None:
     threading.Thread(target=time.sleep, args=[600], daemon=True).start()
 
 
+def wait_when_answered(answered: str, go: str) -> None:
+    """Before the program: let it make a file when it has a new pair, and wait for another one."""
+
+    def observe(step: Step) -> None:
+        if step is Step.ANSWERED:
+            Path(answered).touch()
+            while not Path(go).exists():
+                time.sleep(0.005)
+
+    watch(observe)
+
+
 def watch(observe: Observer) -> None:
     """Let every vault of this process tell its steps."""
     defaults = Vault.__init__.__kwdefaults__
@@ -90,26 +102,37 @@ def refuse_new_pairs() -> None:
 def hold_the_lock_and_vanish(config: Path, with_the_row: bool, ready: Connection) -> None:
     """Take the vault's lock; then be a host without power: hear nothing and say nothing more.
 
-    With the row, a transaction that has changed the pair's row is open.
+    With the row, that happens right after a statement that changes the pair's row.
     The databases wait one second where they wait for half a minute else.
     """
     locks._MARIADB_PATIENCE_SECONDS = 1
     locks._POSTGRESQL_SERVER_KEEPALIVE.update(
         tcp_keepalives_idle="1", tcp_keepalives_interval="1", tcp_keepalives_count="1"
     )
-    settings = load_settings(config)
-    with (
-        open_store(settings) as store,
-        store.locks.hold(f"vault-{settings.account.name}", wait=timedelta(seconds=5)),
-        store.write() as connection,
-    ):
-        if with_the_row:
-            connection.execute(update(token_pair).values(refresh_attempts=0))
+
+    def vanish(*_: object) -> None:
         for file in Path("/proc/self/fd").iterdir():
             with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as heard:
                 heard.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _LET_NOTHING_IN)
         ready.send("held")
         os.kill(os.getpid(), signal.SIGSTOP)
+
+    settings = load_settings(config)
+    with (
+        open_store(settings) as store,
+        store.locks.hold(f"vault-{settings.account.name}", wait=timedelta(seconds=5)),
+    ):
+        if with_the_row:
+            event.listen(
+                store.engine,
+                "after_cursor_execute",
+                lambda _connection, _cursor, statement, *_: (
+                    vanish() if statement.startswith("UPDATE token_pair") else None
+                ),
+            )
+            begin_refresh(store, settings.account.name, 1, utc_now())
+        else:
+            vanish()
 
 
 # socket(7): a filter of one instruction, which lets nothing of any packet through.

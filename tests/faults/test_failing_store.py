@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
 
 from sync.auth.cipher import open_cipher
@@ -18,11 +18,12 @@ from sync.auth.rescue import Rescue
 from sync.auth.steps import Step
 from sync.auth.token_endpoint import TokenEndpoint
 from sync.auth.vault import Vault
-from sync.errors import ConfigurationError, StateError
+from sync.errors import ConfigurationError, LockLost, StateError
 from sync.sandbox import Sandbox
 from sync.settings import Settings
+from sync.state.schema import token_pair
 from sync.state.store import Store, open_store
-from tests.conftest import SettingsFor, on_server
+from tests.conftest import SettingsFor, end_connections_of_locks, on_server
 from tests.integration.auth.conftest import authorize
 
 NEVER = timedelta(0)
@@ -51,8 +52,14 @@ class Disk:
         """Put an empty, read-only file system in front of the state directory."""
         _mount("-t", "tmpfs", "-o", "ro", "tmpfs", str(self.folder / "state"))
 
+    def turn_read_only(self) -> None:
+        """Let the state directory's own files be read, and nothing be written."""
+        state = str(self.folder / "state")
+        _mount("--bind", state, state)
+        _mount("-o", "remount,bind,ro", state)
+
     def show(self) -> None:
-        """Take it away again."""
+        """Take away what was put there."""
         subprocess.run(["umount", "--lazy", str(self.folder / "state")], check=True)
 
 
@@ -128,7 +135,7 @@ def case(
 
 
 @pytest.mark.parametrize("step", [Step.LOCKED, Step.READ])
-@pytest.mark.parametrize("what", ["fill", "hide"])
+@pytest.mark.parametrize("what", ["fill", "hide", "turn_read_only"])
 def test_a_disk_that_takes_nothing_stops_before_the_token_is_spent(
     case: Case, disk: Disk, step: Step, what: str
 ) -> None:
@@ -142,10 +149,11 @@ def test_a_disk_that_takes_nothing_stops_before_the_token_is_spent(
     assert case.sent() == 1
 
 
-def test_a_disk_that_fills_up_after_the_answer_still_takes_the_rescue_file(
-    case: Case, disk: Disk
+@pytest.mark.parametrize("step", [Step.BEGUN, Step.ANSWERED])
+def test_a_disk_that_fills_up_once_the_refresh_is_journalled_still_takes_the_rescue_file(
+    case: Case, disk: Disk, step: Step
 ) -> None:
-    case.at, case.happens = Step.ANSWERED, lambda: case.lose(disk.fill)
+    case.at, case.happens = step, lambda: case.lose(disk.fill)
     with pytest.raises(StateError, match="safe in the rescue file"):
         case.renew()
     assert case.vault.status().rescued_pair_waits
@@ -157,10 +165,12 @@ def test_a_disk_that_fills_up_after_the_answer_still_takes_the_rescue_file(
     _adopts(restarted, case)
 
 
-def test_a_folder_that_turns_read_only_after_the_answer_sends_the_rescue_elsewhere(
-    case: Case, disk: Disk
+@pytest.mark.parametrize("step", [Step.BEGUN, Step.ANSWERED])
+@pytest.mark.parametrize("what", ["hide", "turn_read_only"])
+def test_a_folder_that_takes_nothing_more_sends_the_rescue_elsewhere(
+    case: Case, disk: Disk, step: Step, what: str
 ) -> None:
-    case.at, case.happens = Step.ANSWERED, lambda: case.lose(disk.hide)
+    case.at, case.happens = step, lambda: case.lose(getattr(disk, what))
     with pytest.raises(StateError, match="safe in the rescue file"):
         case.renew()
     (rescued,) = Path(tempfile.gettempdir()).glob("rescued-pair-*")
@@ -196,7 +206,7 @@ def test_a_disk_that_recovers_in_time_needs_no_new_start(case: Case, disk: Disk)
 
 
 @pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("step", [Step.READ, Step.ANSWERED])
+@pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.ANSWERED])
 def test_a_database_that_vanishes_costs_no_pair(
     step: Step, state_url: str, settings_for: SettingsFor, sandbox: Sandbox
 ) -> None:
@@ -222,6 +232,52 @@ def test_a_database_that_vanishes_costs_no_pair(
         else:
             case.renew()
             assert case.sent() == 1
+
+
+@pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.ANSWERED])
+def test_a_locked_database_costs_no_pair(
+    step: Step,
+    state_url: str,
+    settings_for: SettingsFor,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sync.state.store._PATIENCE_SECONDS", 1)
+    settings = settings_for(sandbox, state_url)
+    with open_store(settings) as store, contextlib.ExitStack() as theirs:
+        case = Case(settings, store, sandbox)
+
+        def lock() -> None:
+            connection = theirs.enter_context(store.write())
+            connection.execute(update(token_pair).values(refresh_attempts=0))
+
+        case.at, case.happens = step, lock
+        with pytest.raises(StateError, match="see to the database"):
+            case.renew()
+        assert case.sent() == (1 if step is Step.ANSWERED else 0)
+        theirs.close()
+        if step is Step.ANSWERED:
+            _adopts(case.new_start(), case)
+        else:
+            case.renew()
+            assert case.sent() == 1
+
+
+@pytest.mark.parametrize("state_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.BEGUN])
+def test_who_has_lost_the_lock_spends_no_token(
+    step: Step, state_url: str, settings_for: SettingsFor, sandbox: Sandbox
+) -> None:
+    settings = settings_for(sandbox, state_url)
+    with open_store(settings) as store:
+        case = Case(settings, store, sandbox)
+        case.at, case.happens = step, lambda: end_connections_of_locks(store)
+        with pytest.raises(LockLost):
+            case.renew()
+        assert case.sent() == 0
+        case.renew()
+        assert case.sent() == 1
+        assert case.vault.status().refresh_in_flight_since is None
 
 
 @pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from sync.auth.steps import Step
 from sync.errors import ExitCode
+from sync.state.schema import token_pair
 from tests.faults import program
 from tests.faults.conftest import KILLED, Home
 from tests.zygote import Running
@@ -43,6 +45,31 @@ def test_a_kill_between_answer_and_write_is_told_and_one_authorize_recovers(home
     assert "Run contact-sync authorize" in told.output()
     home.authorize()
     _goes_on_by_itself(home)
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_new_pair_that_a_locked_database_keeps_waiting_is_rescued_meanwhile(
+    home: Home, killed: bool
+) -> None:
+    before = home.row().generation
+    answered, go = (home.config.with_name(name) for name in ("answered", "go"))
+    running = home.renew(program.wait_when_answered, str(answered), str(go))
+    while not answered.exists():
+        assert not running.has_ended(within=0.02)
+    with home.store.write() as theirs:
+        theirs.execute(update(token_pair).values(refresh_attempts=0))
+        go.touch()
+        while not home.vault().status().rescued_pair_waits:
+            assert not running.has_ended(within=0.02)
+        if killed:
+            running.kill()
+            assert running.wait() == KILLED
+    if not killed:
+        assert running.wait() == ExitCode.DONE, running.output()
+        assert not home.vault().status().rescued_pair_waits
+    _goes_on_by_itself(home)
+    assert home.row().generation == before + 1
+    assert home.granted() == 2
 
 
 def test_a_worker_settles_at_its_start_what_a_kill_left(home: Home) -> None:
@@ -91,7 +118,7 @@ def test_a_dead_holder_of_the_lock_blocks_nobody(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("state_url", "with_the_row"),
-    [("postgresql", False), ("postgresql", True), ("mariadb", False)],
+    [("postgresql", False), ("postgresql", True), ("mariadb", False), ("mariadb", True)],
     indirect=["state_url"],
 )
 def test_a_host_that_vanishes_with_the_lock_blocks_nobody_for_long(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from sync.errors import Busy, LockLost
+from sync.errors import Busy, LockLost, StateError
 from sync.settings import Settings
 from sync.state.locks import _own_connection
 from sync.state.store import Store, open_store
@@ -131,3 +131,42 @@ def test_who_has_lost_its_lock_writes_nothing_more(store: Store) -> None:
             # What is no run's is written all the same.
             with store.write() as connection:
                 connection.execute(put, {"day": "4"})
+
+
+@pytest.mark.parametrize("state_url", ["mariadb"], indirect=True)
+def test_a_transaction_whose_host_says_nothing_more_ends(
+    settings_for: SettingsFor, state_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.state.store._MARIADB_LONGEST_PAUSE_SECONDS", 1)
+    change = text("UPDATE api_day SET used = used + 1")
+    with open_store(settings_for(state_url=state_url)) as store:
+        with store.write() as connection:
+            connection.execute(
+                text("INSERT INTO api_day (application, utc_day, used) VALUES ('a', '1', 1)")
+            )
+
+        def be_silent() -> None:
+            with store.write() as silent:
+                silent.execute(change)
+                with store.write() as connection:
+                    connection.execute(change)
+                silent.execute(change)
+
+        with pytest.raises(StateError):
+            be_silent()
+
+
+def test_what_another_has_locked_is_not_waited_for_for_ever(
+    settings_for: SettingsFor, state_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.state.store._PATIENCE_SECONDS", 1)
+    change = text("UPDATE probe SET used = used + 1")
+    with open_store(settings_for(state_url=state_url)) as store:
+        with store.write() as connection:
+            connection.execute(text("CREATE TABLE probe (used INTEGER)"))
+            connection.execute(text("INSERT INTO probe VALUES (1)"))
+        with store.write() as theirs:
+            theirs.execute(change)
+            with pytest.raises(StateError) as failed, store.write() as ours:
+                ours.execute(change)
+            assert str(failed.value).endswith("then run again.")
