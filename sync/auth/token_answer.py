@@ -143,7 +143,7 @@ def _remains(body: bytes) -> dict[str, Any]:
 
 def _text(content: Mapping[str, Any], name: str) -> str:
     value = content.get(name)
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and value.strip() else ""
 
 
 def _printable(text: str) -> str:

@@ -1,7 +1,6 @@
 """Everything that a token endpoint, or what stands before it, may answer to a refresh."""
 
 import contextlib
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -90,7 +89,7 @@ def test_a_good_answer_is_taken(against: Make) -> None:
     assert case.endpoint.forms == [{"grant_type": "refresh_token", "refresh_token": OLD}]
 
 
-@pytest.mark.parametrize("value", [None, "", 0, ["x"], {"a": 1}])
+@pytest.mark.parametrize("value", [None, "", "  ", 0, ["x"], {"a": 1}])
 def test_a_refresh_token_that_is_none_leaves_the_old_one(against: Make, value: object) -> None:
     case = against(answer(content={**tokens(refresh_token=None), "refresh_token": value}))
     assert case.vault.access_token() == "new-access"
@@ -151,27 +150,28 @@ def test_a_refusal_of_something_else_spends_nothing(
 
 
 @pytest.mark.parametrize(
-    "behaviour",
+    ("behaviour", "said"),
     [
-        answer(408, raw=b""),
-        answer(500, raw=b""),
-        answer(502, raw=b"<html>Bad gateway"),
-        answer(503, {"error": "temporarily_unavailable"}),
-        answer(200, raw=b"<html>Welcome to the hotel's network"),
-        answer(200, raw=b""),
-        answer(200, {"error": "invalid_grant"}),
-        answer(200, ["a", "list"]),
-        answer(200, raw=b"\xff\xfe\x00"),
-        cut(tokens(), '"access_token": "new-'),
-        close_after_reading,
-        reset_after_reading,
+        (answer(408, raw=b""), r"is not well \(HTTP 408\)"),
+        (answer(500, raw=b""), r"is not well \(HTTP 500\)"),
+        (answer(502, raw=b"<html>Bad gateway"), r"is not well \(HTTP 502\)"),
+        (answer(503, {"error": "temporarily_unavailable"}), "HTTP 503 temporarily_unavailable"),
+        (answer(200, raw=b"<html>Welcome to the hotel's network"), "a proxy on the way"),
+        (answer(200, raw=b""), "is not whole JSON"),
+        (answer(200, {"error": "invalid_grant"}), "holds no token"),
+        (answer(200, tokens(access_token=" ", refresh_token="\n")), "holds no token"),
+        (answer(200, ["a", "list"]), "is not whole JSON"),
+        (answer(200, raw=b"\xff\xfe\x00"), "is not whole JSON"),
+        (cut(tokens(), '"access_token": "new-'), "is not whole JSON"),
+        (close_after_reading, r"was lost \(ProtocolError\)"),
+        (reset_after_reading, r"was lost \(ProtocolError\)"),
     ],
 )
 def test_an_unknown_outcome_sends_the_same_token_once_more_and_keeps_it(
-    against: Make, behaviour: Behaviour
+    against: Make, behaviour: Behaviour, said: str
 ) -> None:
     case = against(behaviour)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(AnswerLost, match=said):
         case.vault.access_token()
     assert case.endpoint.connections == 2
     assert set(case.sent()) <= {OLD}
@@ -216,6 +216,26 @@ def test_an_unfinished_refresh_is_settled_by_the_next_start(against: Make) -> No
     assert case.vault.status().refresh_in_flight_since is None
 
 
+def test_a_refused_refresh_token_is_not_sent_again_and_kept_aside(against: Make) -> None:
+    refusal = {"error": "invalid_grant", "error_description": "The refresh token is expired."}
+    case = against(answer(400, refusal))
+    for _ in range(2):
+        with pytest.raises(
+            AuthorizationLost, match=r"token is expired\.\).*contact-sync authorize"
+        ):
+            case.vault.access_token()
+    assert case.sent() == [OLD]
+    assert case.vault.status().lost_at is not None
+    assert case.stored() == OLD
+
+
+def test_an_endpoint_that_answers_no_more_in_time_is_said(against: Make) -> None:
+    case = against(late(3), timeout=1)
+    with pytest.raises(AnswerLost, match=r"was lost \(ReadTimeoutError\)"):
+        case.vault.access_token()
+    assert case.endpoint.connections == 2
+
+
 def test_a_refusal_after_an_unknown_outcome_is_a_lost_answer(against: Make) -> None:
     case = against(reset_after_reading, answer(400, {"error": "invalid_grant"}))
     with pytest.raises(AuthorizationLost, match=r"answer to the refresh of .* was lost"):
@@ -257,8 +277,7 @@ def test_a_cut_answer_is_kept_even_when_it_can_not_be_completed(against: Make) -
 
 def test_a_network_that_is_down_leaves_no_doubt(against: Make) -> None:
     case = against(answer())
-    case.endpoint._listener.shutdown(socket.SHUT_RDWR)
-    case.endpoint._listener.close()
+    case.endpoint.close()
     with pytest.raises(NotSent, match="can't be reached"):
         case.vault.access_token()
     assert case.vault.status().refresh_in_flight_since is None

@@ -1,5 +1,6 @@
 """Whole syncs of the real program at its most talkative: no secret in anything that it leaves."""
 
+import base64
 import re
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from sync.errors import ExitCode
 from sync.sandbox import Fault, Sandbox
 from sync.settings import load_settings
 from sync.state.store import open_store
+from tests.integration.auth.conftest import visit
 from tests.integration.main_road.office import Office
 
 _EACH_PATIENCE_SECONDS = 120
@@ -24,7 +26,8 @@ _EACH_PATIENCE_SECONDS = 120
 def test_whole_syncs_leave_no_secret_anywhere(tmp_path: Path, sandbox: Sandbox) -> None:
     office = Office(tmp_path / "office", sandbox)
     settings = load_settings(office.config)
-    secrets = {settings.client_secret}
+    pair_of_the_application = f"{sandbox.client_id}:{settings.client_secret}".encode()
+    secrets = {settings.client_secret, base64.b64encode(pair_of_the_application).decode()}
 
     request = begin(settings)
     code = code_from_pasted(request, sandbox.press_allow(request.url))
@@ -35,6 +38,8 @@ def test_whole_syncs_leave_no_secret_anywhere(tmp_path: Path, sandbox: Sandbox) 
     secrets |= set(settings.vault_key_file.read_text().split())
     secrets |= _tokens(office)
 
+    with office.contacts.open("a") as contacts:
+        contacts.write("not an address,Grace\n")
     written: dict[str, bytes] = {}
     codes = []
     codes.append(_run(office, "success", written))
@@ -44,23 +49,31 @@ def test_whole_syncs_leave_no_secret_anywhere(tmp_path: Path, sandbox: Sandbox) 
     kept = office.contacts.read_text()
     office.contacts.unlink()
     codes.append(_run(office, "no source", written))
-    office.contacts.write_text(kept + "not an address,Grace\n")
+    office.contacts.write_text(kept)
     sandbox.add_fault(Fault(kind="status", path="/v3/*", status=503, count=None))
     codes.append(_run(office, "service down", written, stop_after=10))
     sandbox.clear_faults()
-    secrets |= _tokens(office)
+    # The new pair's answer is lost, and the old one's second try is refused.
+    sandbox.revoke_access_tokens()
+    sandbox.add_fault(Fault(kind="reset", path="*/token", after_work=True, count=1))
+    codes.append(_run(office, "answer lost", written))
+    with open_store(settings) as store:
+        pair = visit(settings, sandbox)
+        secrets |= {pair.access_token, pair.refresh_token or ""} - {""}
+        open_vault(settings, store).keep(pair, encoded_account_id=None)
     sandbox.withdraw_consent()
     codes.append(_run(office, "consent withdrawn", written))
 
-    assert codes[:2] == [ExitCode.DONE, ExitCode.DONE]
-    assert ExitCode.DONE not in codes[2:]
-    assert ExitCode.BUG not in codes
+    rejects, lost = ExitCode.DONE_WITH_REJECTS, ExitCode.AUTHORIZATION
+    assert [*codes[:3], *codes[4:]] == [rejects, rejects, ExitCode.SOURCE, lost, lost]
+    assert codes[3] not in (ExitCode.DONE, rejects, ExitCode.BUG)  # stopped at any point
     assert len(secrets) >= 8
     for file in office.folder.rglob("*"):
         if file.is_file() and file.name not in ("vault.key", "client_secret"):
             written[str(file)] = file.read_bytes()
     assert any(name.endswith("state.db") for name in written)
     assert any(name.endswith(".html") for name in written)
+    assert any("rejects" in name for name in written)
     leaks = [
         (name, secret[:4])
         for name, data in written.items()
