@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text, update
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from sync.auth.cipher import open_cipher
 from sync.auth.rescue import Rescue
@@ -205,33 +205,58 @@ def test_a_disk_that_recovers_in_time_needs_no_new_start(case: Case, disk: Disk)
     assert case.vault.status().generation == 2
 
 
-@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.ANSWERED])
+@pytest.mark.parametrize("state_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.BEGUN, Step.ANSWERED])
 def test_a_database_that_vanishes_costs_no_pair(
     step: Step, state_url: str, settings_for: SettingsFor, sandbox: Sandbox
 ) -> None:
-    name = str(make_url(state_url).database)
+    with _may_vanish(make_url(state_url)) as (url, vanish, come_back):
+        settings = settings_for(sandbox, url.render_as_string(hide_password=False))
+        with open_store(settings) as store:
+            case = Case(settings, store, sandbox)
+            case.at, case.happens = step, vanish
+            with pytest.raises((StateError, LockLost)):
+                case.renew()
+            assert case.sent() == (1 if step is Step.ANSWERED else 0)
+            come_back()
+            if step is Step.ANSWERED:
+                _adopts(case.new_start(), case)
+            else:
+                case.renew()
+                assert case.sent() == 1
 
-    def vanish() -> None:
-        on_server("postgresql", f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        on_server(
-            "postgresql",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
-        )
 
-    settings = settings_for(sandbox, state_url)
-    with open_store(settings) as store:
-        case = Case(settings, store, sandbox)
-        case.at, case.happens = step, vanish
-        with pytest.raises(StateError):
-            case.renew()
-        assert case.sent() == (1 if step is Step.ANSWERED else 0)
-        on_server("postgresql", f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        if step is Step.ANSWERED:
-            _adopts(case.new_start(), case)
-        else:
-            case.renew()
-            assert case.sent() == 1
+Vanishing = tuple[URL, Callable[[], None], Callable[[], None]]
+
+
+@contextlib.contextmanager
+def _may_vanish(url: URL) -> Iterator[Vanishing]:
+    """An address of the database, what lets it vanish for who uses that, and what brings it back.
+
+    On MariaDB it is a user's of its own, who is locked out.
+    """
+    backend, name = url.get_backend_name(), str(url.database)
+
+    def run(*statements: str) -> Callable[[], None]:
+        def do() -> None:
+            for statement in statements:
+                on_server(backend, statement)
+
+        return do
+
+    if backend == "postgresql":
+        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        allow = f"ALTER DATABASE {name} ALLOW_CONNECTIONS"
+        yield url, run(f"{allow} false", end), run(f"{allow} true")
+        return
+    user = f"{name}@'%'"
+    run(f"CREATE USER {user}", f"GRANT ALL ON {name}.* TO {user}")()
+    try:
+        alter = f"ALTER USER {user} ACCOUNT"
+        lock, unlock = run(f"{alter} LOCK", f"KILL USER {name}"), run(f"{alter} UNLOCK")
+        yield url.set(username=name, password=None), lock, unlock
+    finally:
+        run(f"DROP USER {user}")()
 
 
 @pytest.mark.parametrize("step", [Step.LOCKED, Step.READ, Step.ANSWERED])

@@ -3,13 +3,16 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from sqlalchemy import update
 
 from sync.auth.steps import Step
 from sync.errors import ExitCode
+from sync.sandbox import Fault
 from sync.state.schema import token_pair
 from tests.faults import program
 from tests.faults.conftest import KILLED, Home
@@ -45,6 +48,34 @@ def test_a_kill_between_answer_and_write_is_told_and_one_authorize_recovers(home
     assert "Run contact-sync authorize" in told.output()
     home.authorize()
     _goes_on_by_itself(home)
+
+
+@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("answer", "grace"),
+    [("slow", 0), ("slow-body", 10), ("slow-body", 0)],
+    ids=["before its commit", "after it, with a grace", "after it"],
+)
+def test_a_kill_while_the_service_works_on_it_is_settled_by_the_next_start(
+    home: Home, answer: Literal["slow", "slow-body"], grace: int
+) -> None:
+    home.sandbox.settings = replace(home.sandbox.settings, rotation_grace=timedelta(minutes=grace))
+    before, given = home.row().generation, home.granted()
+    home.sandbox.add_fault(Fault(kind=answer, path="*/token", delay=60, count=1))
+    running = home.renew()
+    committed = answer == "slow-body"
+    while home.row().refresh_begun_at is None or (committed and home.granted() == given):
+        assert not running.has_ended(within=0.02)
+    running.kill()
+    assert running.wait() == KILLED
+    assert home.row().generation == before
+    if committed and not grace:
+        told = home.check()
+        assert told.wait() == ExitCode.AUTHORIZATION
+        assert "was lost" in told.output()
+        home.authorize()
+    _goes_on_by_itself(home)
+    assert home.row().generation == before + 1
 
 
 @pytest.mark.parametrize("killed", [True, False])

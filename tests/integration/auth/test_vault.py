@@ -63,6 +63,31 @@ def test_a_token_too_old_for_the_work_ahead_is_renewed_once(
     assert vault.status().generation == 2
 
 
+@pytest.mark.parametrize("skew", [timedelta(hours=1), -timedelta(hours=1)])
+def test_a_service_whose_clock_differs_by_an_hour_is_no_different(
+    settings: Settings,
+    store: Store,
+    clock: FakeClock,
+    sandbox: Sandbox,
+    consent: Consent,
+    calls: Calls,
+    skew: timedelta,
+) -> None:
+    sandbox.advance(skew)
+    vault = open_vault(settings, store, create_key=True, clock=clock)
+    vault.keep(consent(), encoded_account_id=None)
+    before = len(calls())
+    refreshes = []
+    for _ in range(26):
+        assert works(sandbox, vault.access_token())
+        refreshes.append(len(calls()) - before)
+        clock.advance(timedelta(hours=1))
+        sandbox.advance(timedelta(hours=1))
+    assert sorted(refreshes) == refreshes
+    assert refreshes[21] == 0
+    assert refreshes[-1] == 1
+
+
 def test_the_work_ahead_may_ask_for_a_longer_life(vault: Vault, clock: FakeClock) -> None:
     first = vault.access_token()
     clock.advance(timedelta(hours=15))
