@@ -1,6 +1,5 @@
 """For which transactions a commit waits until the disk has it."""
 
-import pytest
 from sqlalchemy import Connection
 
 from sync.state.store import Store
@@ -14,7 +13,7 @@ def waits(connection: Connection) -> bool:
         case "postgresql":
             return connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
         case _:
-            pytest.skip("MariaDB waits always: that can't be chosen for one transaction")
+            return True  # MariaDB does always: that can't be chosen for one transaction
 
 
 def test_a_write_waits_unless_it_need_not(store: Store) -> None:
@@ -25,4 +24,5 @@ def test_a_write_waits_unless_it_need_not(store: Store) -> None:
             found.append(waits(connection))
     with store.write() as connection:
         found.append(waits(connection))
-    assert found == [True, False, True, True]
+    always = store.engine.dialect.name not in ("sqlite", "postgresql")
+    assert found == [True, always, True, True]
