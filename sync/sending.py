@@ -113,7 +113,9 @@ class Sending:
             recording.counts = replace(counts, confirmed=delivery.result.confirmed)
             self._note_refused(delivery.result)
         self._note_outcome(delivery.result)
+        self._count_follow_ups()
         self.single_contacts.clear(custom_field_names)
+        counts = recording.counts
         amended = counts.moved + counts.tagged + counts.removed + counts.deleted
         self._progress.step("Lists to leave, tags, and who is gone", amended or None)
         self._amending.run(recording.run_id, whole=not recording.partial)
@@ -151,6 +153,18 @@ class Sending:
             worked=delivered.worked if delivered.confirmed >= MANY else None,
         )
         recording.counts = with_news(self._store, self._account, recording.counts)
+
+    def _count_follow_ups(self) -> None:
+        """Count anew what was planned of contacts some of whom may have been refused."""
+        counts, run_id = self._recording.counts, self._recording.run_id
+        with self._store.read() as connection:
+            self._recording.counts = replace(
+                counts,
+                moved=follow_ups.count_moved(connection, run_id) if counts.moved else 0,
+                tagged=follow_ups.count_tagged(connection, self._account, run_id)
+                if counts.tagged
+                else 0,
+            )
 
     def _delivery(self, custom_field_names: dict[str, str]) -> Delivery:
         return Delivery(

@@ -74,7 +74,8 @@ def hold_lists(connection: Connection, account: str, run_id: int) -> None:
 
 def count_moved(connection: Connection, run_id: int) -> int:
     """How many contacts are to leave a list."""
-    moved = and_(staged.c.run_id == run_id, staged.c.held_set_id.is_not(None))
+    changed = staged.c.action == Action.CHANGED
+    moved = and_(staged.c.run_id == run_id, changed, staged.c.held_set_id.is_not(None))
     return connection.scalar(select(func.count()).where(moved)) or 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from sync.errors import ServiceUnavailable
 from sync.sandbox import Fault, Plan
 from sync.sandbox.activities import End
-from tests.integration.engine.company import Company, people
+from tests.integration.engine.company import IMPORTS, Company, people
 from tests.integration.engine.conftest import CompanyWith
 from tests.integration.engine.test_follow_ups import quiet_day
 
@@ -33,6 +33,19 @@ def test_contacts_get_their_tags_and_lose_them(company_with: CompanyWith, state_
     assert tags_of(company, "p0@example.com") == ["from-erp", "silver"]
     assert tags_of(company, "p1@example.com") == ["from-erp", "gold"]
     quiet_day(company)
+
+
+def test_who_is_refused_is_not_counted_among_the_tagged(company_with: CompanyWith) -> None:
+    company = company_with(lists={"names": [], "column": "department"}, **TAGGED)
+    company.has(*people(3), department="Customers", grade="gold")
+    company.sandbox.add_fault(Fault("status", IMPORTS, "POST", status=400, holds="p1@example.com"))
+    recording = company.sync()
+    assert (recording.counts.refused, recording.counts.tagged) == (1, 2)
+    company.next_day()
+    company.has("p1@example.com", "p2@example.com", department="News", grade="silver")
+    recording = company.sync()
+    assert (recording.counts.refused, recording.counts.tagged, recording.counts.moved) == (1, 1, 1)
+    assert tags_of(company, "p2@example.com") == ["from-erp", "silver"]
 
 
 def test_a_tag_of_somebody_else_s_stays(company_with: CompanyWith) -> None:
