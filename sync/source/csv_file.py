@@ -138,8 +138,8 @@ class CsvSource:
 
 def _followed_by(text: str) -> str:
     """What the record may have swallowed."""
-    more = len(text.splitlines()) - 1
-    return f" The row spans {more + 1:,} lines." if more else ""
+    lines = len(text.splitlines())
+    return f" The row spans {lines:,} lines." if lines > 1 else ""
 
 
 def _blank(columns: Sequence[pa.Array]) -> npt.NDArray[np.int64]:

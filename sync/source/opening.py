@@ -12,7 +12,7 @@ from pathlib import Path
 from sync.errors import ConfigurationError, SourceEmpty, SourceError
 from sync.settings.options import Source
 from sync.source.encoding import encoding_by_mark, guess_encoding, is_utf8
-from sync.source.packed import open_bytes
+from sync.source.packed import open_bytes, searchable
 from sync.source.quoting import BACKSLASHED, Quotes, are_backslashed
 from sync.source.text_stream import TextStream, text_encoding, unreadable
 from sync.source.utf8_stream import Utf8Stream
@@ -183,15 +183,12 @@ def _held(path: Path, texts: Iterable[str], encoding: str) -> set[str]:
     wanted = {text.encode(order): text for text in texts for order in orders}
     longest = max(map(len, wanted))
     found: set[str] = set()
-    end = b""
     with open_bytes(path) as file:
-        while block := file.read(_HEAD):
-            looked = end + block
+        for looked in searchable(file, longest):
             # A single byte is searched for ten times as fast, and mostly not there.
             found |= {
                 text for code, text in wanted.items() if code[:1] in looked and code in looked
             }
-            end = looked[1 - longest :]
     return found
 
 

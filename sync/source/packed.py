@@ -4,8 +4,9 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from sync.errors import SourceError
 from sync.source.text_stream import unreadable
@@ -16,6 +17,7 @@ ZIP = b"PK\x03\x04"
 BAD_ZIP = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _WORKBOOK_PART = "xl/workbook.xml"
 _ENCRYPTED = 0x1
+_BLOCK = 1 << 18
 
 
 def magic(path: Path) -> bytes:
@@ -64,6 +66,15 @@ def open_bytes(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def searchable(file: IO[bytes], longest: int) -> Iterator[bytes]:
+    """The content in blocks, so that whatever has at most so many bytes is whole in one of them."""
+    end = b""
+    while block := file.read(_BLOCK):
+        looked = end + block
+        yield looked
+        end = looked[-(longest - 1) :]
 
 
 def _only_member(path: Path) -> zipfile.ZipInfo:

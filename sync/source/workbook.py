@@ -17,7 +17,7 @@ from sync.settings.options import Source
 from sync.source.as_text import text_of, text_series
 from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import clean_header, no_rows
-from sync.source.packed import BAD_ZIP
+from sync.source.packed import BAD_ZIP, searchable
 from sync.source.text_stream import unreadable
 
 # What openpyxl raises over files that are none of its.
@@ -26,7 +26,6 @@ _ZEROS = re.compile("0+")
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _UNCOMPUTED = re.compile(rb"</f>(?:<v ?/>|<v></v>)?</c>")
 _LONGEST_FIND = 20
-_BLOCK = 1 << 20
 
 
 class _Sheet(Protocol):
@@ -156,14 +155,8 @@ def _has_uncomputed(path: Path) -> bool:
 
 
 def _is_found(pattern: re.Pattern[bytes], part: IO[bytes]) -> bool:
-    end = b""
     with part:
-        while block := part.read(_BLOCK):
-            looked = end + block
-            if pattern.search(looked):
-                return True
-            end = looked[-_LONGEST_FIND:]
-    return False
+        return any(pattern.search(looked) for looked in searchable(part, _LONGEST_FIND))
 
 
 def _cell_text(cell: object) -> str:

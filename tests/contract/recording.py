@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
 
 from sync.sandbox import Sandbox
-from sync.sandbox.request_log import RequestLog
+from sync.sandbox.request_log import Entry, RequestLog
 from tests.contract.validator import Request, request_problems
 
 ON_PURPOSE = ("tests/sandbox/", "tests/contract/")
@@ -69,28 +68,9 @@ def log_problems(entries: Iterable[Request]) -> Iterator[str]:
 def process_problems(admin_url: str) -> list[str]:
     """The same of a sandbox in another process, which must be told before it stops."""
     answer = requests.get(f"{admin_url}/requests", timeout=10).json()
-    return sorted({*log_problems(_Told(**entry) for entry in answer["requests"])})
+    return sorted({*log_problems(_entry(**entry) for entry in answer["requests"])})
 
 
-@dataclass(frozen=True)
-class _Told:
-    """An entry of a request log as the sandbox's own endpoint tells it."""
-
-    number: int
-    at: float
-    seconds: float
-    method: str
-    path: str
-    query: str
-    status: int
-    request_bytes: int
-    answer_bytes: int
-    content_type: str
-    application: str | None
-    account: str | None
-    fault: str | None
-    body: Any
-
-    @property
-    def raw_body(self) -> bytes | None:
-        return None if self.body is None else json.dumps(self.body).encode()
+def _entry(body: Any, **told: Any) -> Entry:
+    """An entry of a request log of which the sandbox's own endpoint tells the body as JSON."""
+    return Entry(**told, raw_body=None if body is None else json.dumps(body).encode())
