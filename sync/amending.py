@@ -90,12 +90,14 @@ class Amending:
         self._follow(self._changes.open())
         self._failed.clear()  # what failed is planned anew, too
 
-    def run(self, run_id: int, *, whole: bool) -> None:
+    def run(self, run_id: int, *, whole: bool, moved: int) -> None:
         """Make the changes that follow the run's imports; `whole` when all of the source was read.
 
+        So many contacts were `moved` to other lists than they are on.
         What failed is told by `refuse_failed`. Raises what the API session raises.
         """
-        self._make(lambda: follow_ups.leaving(self._store, self._account, run_id))
+        if moved:
+            self._make(lambda: follow_ups.leaving(self._store, self._account, run_id))
         self._make(lambda: follow_ups.tagging(self._store, self._account, run_id))
         gone = self._settings.gone
         if whole and gone.action is GoneAction.REMOVE:

@@ -15,12 +15,12 @@ from sync.state.store import Store
 
 def identify(session: ApiSession, store: Store, account: str, wanted: Iterable[FollowUp]) -> None:
     """Learn the ids that are missing: one by one, or page by page when that is fewer requests."""
+    unknown = {each.email: None for each in wanted if each.contact_id is None}
+    if not unknown:
+        return
     with store.read() as connection:
         pages = audience.size(connection, account) // contacts.PAGE + 1
-    unknown = {each.email: None for each in wanted if each.contact_id is None}
     emails = list(islice(unknown, pages + 1))
-    if not emails:
-        return
     there = _one_by_one(session, emails) if len(emails) <= pages else contacts.everybody(session)
     for some in portions(there, contacts.PAGE):
         found = [identity for each in some if (identity := _identity(each))]

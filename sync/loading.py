@@ -1,6 +1,6 @@
 """From the source's rows to staged contacts and rejects, chunk by chunk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +12,16 @@ from sync.contact.merging import merged_body
 from sync.contact.ownership import divided
 from sync.contact.rules import Rules, rules_of
 from sync.contact.suppression import Suppressed, read_suppressed
-from sync.contact.validation import Checked, Severity, check
+from sync.contact.validation import Severity
 from sync.destination import Destination
 from sync.progress import Progress
+from sync.rechecking import Piece, pieces
 from sync.rejections import from_fault, from_problem
 from sync.report.rejects import RejectsFile
 from sync.settings import Settings
 from sync.source import Chunk, ContactSource, open_source, suppressed_lines
 from sync.state import staging
+from sync.state.checked_rows import CheckedRows
 from sync.state.duplicates import Merged
 from sync.state.store import Store
 from sync.stop import Stop
@@ -63,46 +65,64 @@ def load(
     destination: Destination,
     rejects: RejectsFile,
     *,
+    checked_rows: CheckedRows | None,
     store: Store,
     progress: Progress,
     stop: Stop,
 ) -> Loaded:
     """Read the source to its end; each row is staged, or in the rejects file with its reason.
 
-    Raises SourceError, StateError or StopRequested.
+    Rows that are among the `checked_rows` of the last reading are not checked again; None when not
+    the whole source is read. Raises SourceError, StateError or StopRequested.
     """
     rows = rejected = withheld = warnings = 0
-    for chunk, checked, contacts in one_ahead(_made_ready(source, mapping, rules)):
+    # Checked and made ready in one thread: it is many short steps, after each of which it would
+    # wait for the interpreter's lock. The database stages in few long ones, without that lock.
+    for piece in one_ahead(pieces(source, mapping, rules, checked_rows)):
         stop.check()
-        # What is lost with the machine is read again.
-        with store.write(durable=False) as connection:
-            lists = destination.list_sets(connection, contacts.lists.different)
-            tags = destination.tag_sets(connection, contacts.tags.different)
-            staging.stage(connection, run_id, contacts, lists, tags)
+        staged = _stage(run_id, piece, destination, checked_rows, store)
+        chunk = piece.chunk
         for fault in chunk.faults:
             rejects.add(from_fault(fault))
-        for problem in checked.problems:
+        for problem in piece.problems:
             rejects.add(from_problem(problem, _key(chunk, rules.key_column, problem.row)))
             warnings += problem.severity is Severity.WARNING
         read = len(chunk.rows) + len(chunk.faults)
         rows += read
-        rejected += read - len(checked.contacts)
-        withheld += checked.withheld
+        rejected += read - staged
+        withheld += piece.withheld
         progress.advance(read)
+    if checked_rows is not None:
+        with store.write() as connection:
+            checked_rows.finish(connection)
     return Loaded(rows, rejected, withheld, warnings)
 
 
-def _made_ready(
-    source: ContactSource, mapping: ColumnMapping, rules: Rules
-) -> Iterator[tuple[Chunk, Checked, staging.Ready]]:
-    """The source's chunks, checked and made ready.
+def _stage(
+    run_id: int,
+    piece: Piece,
+    destination: Destination,
+    checked_rows: CheckedRows | None,
+    store: Store,
+) -> int:
+    """Stage the contacts of a piece, and keep what they came to; returns how many they are."""
+    # What is lost with the machine is read again.
+    with store.write(durable=False) as connection:
 
-    All of it in one thread: it is many short steps, after each of which it would wait for the
-    interpreter's lock. The database stages a chunk in few long ones, without that lock.
-    """
-    for chunk in source.chunks():
-        checked = check(chunk, mapping, rules)
-        yield chunk, checked, staging.ready(checked.contacts)
+        def stage(contacts: staging.Ready) -> int:
+            lists = destination.list_sets(connection, contacts.lists.different)
+            tags = destination.tag_sets(connection, contacts.tags.different)
+            return staging.stage(connection, run_id, contacts, lists, tags)
+
+        known, contacts, lines, rows = piece.known, piece.contacts, piece.lines, piece.chunk.rows
+        if known is not None:
+            stage(known.contacts(rows))
+        first_body = 0 if contacts is None else stage(contacts)
+        if checked_rows is not None and contacts is not None and lines is not None and piece.is_new:
+            checked_rows.keep(connection, int(rows[0]), known, lines, contacts, first_body)
+        elif checked_rows is not None and known is not None:
+            checked_rows.use(known, rows)
+    return len(contacts or ()) + len(known or ())
 
 
 def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:

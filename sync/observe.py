@@ -8,7 +8,7 @@ opt-out's date, is not stated, so everything is read every so many runs; and sin
 be too late, the contacts that are about to be sent are looked at in each run.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -55,10 +55,8 @@ def observe(
     progress = progress or Silent()
     with store.read() as connection:
         last = audience.observed_until(connection, account)
-        known = audience.size(connection, account)
-        # Of whom something holds, it is to be seen whether it does still.
-        known += observations.count(connection, account, OPT_OUTS)
     if last is None or last.full_at is None or last.runs_since_full + 1 >= options.full_every_runs:
+        known = _known(store, account)
         found = contacts.all_memberships(session) if known else contacts.not_reached(session)
         so_far = Observed(until=now, full_at=now)
         progress.step(_TITLE, known or None)
@@ -75,11 +73,17 @@ def observe(
 
 
 def observe_to_send(
-    session: ApiSession, store: Store, account: str, run_id: int, now: datetime
+    session: ApiSession,
+    store: Store,
+    account: str,
+    run_id: int,
+    actions: Mapping[Action, int],
+    now: datetime,
 ) -> bool:
     """Look whether those who are about to be sent are there still, and on their lists.
 
-    Returns whether something was found, so that the comparison must be made again.
+    `actions` are how many of the run's contacts have each action. Returns whether something was
+    found, so that the comparison must be made again.
     """
     kinds = list(Ended)
     with store.read() as connection:
@@ -87,8 +91,10 @@ def observe_to_send(
         before = observations.count(connection, account, kinds)
     if so_far is not None and so_far.runs_since_full == 0:
         return False  # this run has just read everything
-    _look_at_new(session, store, account, run_id, now)
-    _look_at_changed(session, store, account, run_id, now)
+    if new := actions[Action.NEW]:
+        _look_at_new(session, store, account, run_id, new, now)
+    if changed := actions[Action.CHANGED]:
+        _look_at_changed(session, store, account, run_id, changed, now)
     with store.write() as connection:
         observations.name_lists(connection, account)
         found = observations.count(connection, account, kinds) - before
@@ -195,14 +201,19 @@ def _changed_since(session: ApiSession, last: Observed) -> Iterator[Contact]:
     yield from contacts.updated_between(session, since, None)
 
 
+def _known(store: Store, account: str) -> int:
+    """How many contacts there may be; of whom something holds, it is seen whether it does still."""
+    with store.read() as connection:
+        return audience.size(connection, account) + observations.count(
+            connection, account, OPT_OUTS
+        )
+
+
 def _look_at_new(
-    session: ApiSession, store: Store, account: str, run_id: int, now: datetime
+    session: ApiSession, store: Store, account: str, run_id: int, new: int, now: datetime
 ) -> None:
     """Look whether new contacts were deleted there, since an import would revive them."""
     with store.read() as connection:
-        new = absences.waiting(connection, run_id, Action.NEW)
-        if not new:
-            return
         pages = observations.count(connection, account, [Ended.DELETED]) // _AT_ONCE + 1
         one_by_one = absences.addresses(connection, run_id, Action.NEW) if new <= pages else []
     found = _by_address(session, one_by_one) if one_by_one else contacts.deleted(session)
@@ -211,12 +222,9 @@ def _look_at_new(
 
 
 def _look_at_changed(
-    session: ApiSession, store: Store, account: str, run_id: int, now: datetime
+    session: ApiSession, store: Store, account: str, run_id: int, changed: int, now: datetime
 ) -> None:
     with store.write() as connection:
-        changed = absences.waiting(connection, run_id, Action.CHANGED)
-        if not changed:
-            return
         lists = absences.doubt(connection, account, run_id, now)
         there = lists & set(LISTS.remembered(connection, account).values())
         pages = audience.size(connection, account) // _AT_ONCE + 1

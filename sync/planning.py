@@ -88,6 +88,7 @@ class Planning:
         self._addresses = Decided()
         self._readdressed = False
         self._carried = Counts()
+        self._actions: Mapping[Action, int] = {}
         self._left_out = 0
         self._held_back = 0
         self._told: set[int] = set()
@@ -184,7 +185,7 @@ class Planning:
     def _look_and_count(self, session: ApiSession | None) -> list[BatchPlan]:
         run_id = self._recording.run_id
         if session is not None and observe_to_send(
-            session, self._store, self._account, run_id, self._clock()
+            session, self._store, self._account, run_id, self._actions, self._clock()
         ):
             self._decide_again()
         with self._write() as connection:
@@ -258,9 +259,13 @@ class Planning:
             if self._readdressed:
                 address_changes.leave_for_later(connection, run_id, self._addresses.changes)
         with self._write() as connection:
-            refusals.hold_back(connection, account, run_id, self._clock() - self._again_after)
-            follow_ups.hold_lists(connection, account, run_id)
-            uncleared.note(connection, account, run_id, self._emptied)
+            self._actions = comparison.counts(connection, run_id)
+            # On most days there is nobody of whom more must be known, for which to look at all.
+            if self._actions[Action.NEW] + self._actions[Action.CHANGED]:
+                refusals.hold_back(connection, account, run_id, self._clock() - self._again_after)
+                follow_ups.hold_lists(connection, account, run_id)
+                uncleared.note(connection, account, run_id, self._emptied)
+                self._actions = comparison.counts(connection, run_id)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -275,7 +280,7 @@ class Planning:
 
     def _count(self, connection: Connection) -> None:
         recording = self._recording
-        actions = comparison.counts(connection, recording.run_id)
+        actions = self._actions
         held_back = actions[Action.REFUSED]
         # A partial read can't tell who is gone from the source.
         gone = 0
@@ -291,7 +296,9 @@ class Planning:
             opted_out=actions[Action.OPTED_OUT] + self._carried.opted_out,
             rejected=recording.counts.rejected + actions[Action.OPTED_OUT] - self._left_out,
             gone=gone,
-            cleared=uncleared.count(connection, self._account, recording.run_id),
+            cleared=uncleared.count(
+                connection, self._account, recording.run_id, changed=actions[Action.CHANGED]
+            ),
             readdressed=len(self._addresses.changes),
         )
         self._left_out, self._held_back = actions[Action.OPTED_OUT], held_back

@@ -28,11 +28,13 @@ from sync.observe import observe, with_news
 from sync.opening import OneToken, TokenUnusable, open_session
 from sync.planning import Planning
 from sync.progress import Progress, Silent
+from sync.rechecking import basis_of
 from sync.recording import Recording, recorded
 from sync.sending import Sending
 from sync.settings import Settings
 from sync.source import ContactSource, Place
 from sync.state import kept_plans, staging
+from sync.state.checked_rows import CheckedRows
 from sync.state.kept_plans import KeptPlan
 from sync.state.outbox import Outbox
 from sync.state.runs import RunKind
@@ -80,7 +82,7 @@ class Run:
             source, mapping = self._look_at_source(recording, reading)
             self._authenticate(session)
             destination = read_destination(session, self._store, self._settings, mapping)
-            self._load(recording, source, mapping, destination)
+            self._load(recording, reading, source, mapping, destination)
             if due(self._settings, self._store):
                 self._read_back(recording, session, repair=self._settings.verify.repair)
             else:
@@ -112,7 +114,7 @@ class Run:
             reading = begin_reading(self._settings, self._store, self._clock())
             source, mapping = self._look_at_source(recording, reading)
             destination = self._destination_without_refresh(recording, session, mapping)
-            self._load(recording, source, mapping, destination)
+            self._load(recording, reading, source, mapping, destination)
             self._progress.step("Comparing")
             planning = self._planning(recording, mapping, source.place)
             planning.compare(None if recording.offline else session)
@@ -260,6 +262,7 @@ class Run:
     def _load(
         self,
         recording: Recording,
+        reading: Reading,
         source: ContactSource,
         mapping: ColumnMapping,
         destination: Destination,
@@ -274,6 +277,7 @@ class Run:
             recording.rejects,
             store=self._store,
             progress=self._progress,
+            checked_rows=self._checked_rows(reading, mapping),
             stop=self._stop,
         )
         recording.counts = replace(
@@ -285,6 +289,13 @@ class Run:
         )
         if not recording.offline:
             destination.refuse_missing()
+
+    def _checked_rows(self, reading: Reading, mapping: ColumnMapping) -> CheckedRows | None:
+        """What is known of the rows of a source that is read whole."""
+        if reading.since is not None:
+            return None
+        basis = basis_of(reading.configuration, mapping)
+        return CheckedRows(self._store, self._account, basis)
 
     def _observe(self, recording: Recording, session: ApiSession) -> None:
         options, now = self._settings.observe, self._clock()

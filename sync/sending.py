@@ -118,7 +118,7 @@ class Sending:
         counts = recording.counts
         amended = counts.moved + counts.tagged + counts.removed + counts.deleted
         self._progress.step("Lists to leave, tags, and who is gone", amended or None)
-        self._amending.run(recording.run_id, whole=not recording.partial)
+        self._amending.run(recording.run_id, whole=not recording.partial, moved=counts.moved)
         self.discard_staged()
 
     def refuse_failed(self) -> None:

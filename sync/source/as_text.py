@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable
 from decimal import Decimal
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,27 +42,26 @@ def text_of(value: object) -> str:
             return str(value)
 
 
-def text_series(values: Iterable[object]) -> pd.Series:
+def text_column(values: Iterable[object]) -> pa.Array:
     """A column of text cells."""
     cells = list(values)
     try:
-        column = pc.fill_null(pa.array(cells, pa.large_string()), "")
+        return pc.fill_null(pa.array(cells, pa.large_string()), "")
     except (pa.ArrowException, UnicodeError):
         texts = [text_of(value) for value in cells]
-        column = pa.array(
+        return pa.array(
             [text.encode("utf-8", "replace").decode() for text in texts], pa.large_string()
         )
-    return pd.Series(pd.array(column, dtype="str"))
 
 
-def arrow_text(column: pa.ChunkedArray | pa.Array) -> pd.Series:
+def arrow_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """An Arrow column of any type as a column of text cells."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
-        return pd.Series(pd.array(_filled(column.cast(pa.large_string())), dtype="str"))
-    return text_series(column.to_pylist())
+        return _filled(column.cast(pa.large_string()))
+    return text_column(column.to_pylist())
 
 
 def _filled(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -119,8 +118,7 @@ class CsvSource:
                 faults.append(self._fault(misfit))
         if whole:
             columns, rows = _with_rows(columns, rows, whole)
-        frame = frame_of(self.header, [pd.Series(pd.array(each, dtype="str")) for each in columns])
-        return Chunk(frame, rows, tuple(faults))
+        return Chunk(frame_of(self.header, columns), rows, tuple(faults))
 
     def _cells(self, misfit: Misfit) -> list[str]:
         record = io.StringIO(misfit.text, newline="")

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     and_,
     delete,
-    func,
     insert,
     literal,
     select,
@@ -29,14 +28,8 @@ from sync.state.schema import contact, observation, staged
 _DOUBTED = "doubted"
 
 
-def waiting(connection: Connection, run_id: int, action: Action) -> int:
-    """How many of the run's contacts are to be sent as new, or as changed ones."""
-    counted = select(func.count()).where(staged.c.run_id == run_id, staged.c.action == action)
-    return connection.scalar(counted) or 0
-
-
 def addresses(connection: Connection, run_id: int, action: Action) -> list[str]:
-    """Their addresses; for when they are few."""
+    """The addresses of those who are to be sent as new, or as changed ones; when they are few."""
     wanted = (staged.c.run_id == run_id, staged.c.action == action)
     return list(connection.scalars(select(staged.c.email).where(*wanted)))
 

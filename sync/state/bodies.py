@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from sync.portions import portions
-from sync.state.schema import body_block, contact, run, staged
+from sync.state.schema import body_block, checked_rows, contact, run, staged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,7 +111,7 @@ def joined(connection: Connection, account: str, numbers: Sequence[int]) -> byte
 
 
 def discard(connection: Connection, account: str) -> None:
-    """Forget the blocks of which no contact, staged or confirmed, needs a body any more.
+    """Forget the blocks of which no contact, staged, confirmed or checked, needs a body any more.
 
     One that is needed for a single body stays whole: after years of changes the blocks may be some
     five times as large as what is needed of them, which is what they are compressed by.
@@ -125,6 +125,12 @@ def discard(connection: Connection, account: str) -> None:
         )
         for block in connection.scalars(select(bodies // PER_BLOCK).distinct().where(ours))
     }
+    # Loaded here: it takes a while, and most commands discard nothing.
+    import numpy as np
+
+    checked = select(checked_rows.c.body_blocks).where(checked_rows.c.account == account)
+    for blocks in connection.scalars(checked):
+        needed.update(np.frombuffer(blocks, np.int64).tolist())
     there = connection.scalars(select(body_block.c.id).where(_of(account))).all()
     for some in portions(block for block in there if block not in needed):
         connection.execute(delete(body_block).where(_of(account), body_block.c.id.in_(some)))

@@ -18,6 +18,9 @@ from sync.portions import portions
 
 Constant = str | int | None
 _ROWS_A_STATEMENT = 2_000
+# What fills up short texts, and how many times as long all of them may be with it.
+_FILLING = b"\x1f"
+_AS_WIDE = 2
 
 
 def insert_columns(
@@ -74,10 +77,21 @@ def _cut(name: str, column: pa.Array, parameters: dict[str, Any]) -> str:
         return f"substr(:{name}, key * {width} + 1, {width})"
     texts = pc.fill_null(column, "")
     lengths = pc.cast(pc.binary_length(texts), pa.int64())
-    parameters[name] = "".join(texts.to_pylist()).encode()
+    data = _bytes_of_texts(texts)
+    width = pc.max(lengths).as_py()
+    if width * len(texts) <= _AS_WIDE * len(data) and _FILLING not in data:
+        # All as wide as the longest: to cut them takes a third less than to find their ends, too.
+        parameters[name] = _bytes_of_texts(pc.ascii_rpad(texts, width, padding=_FILLING.decode()))
+        cut = f"CAST(substr(:{name}, key * {width} + 1, {width}) AS TEXT)"
+        return f"NULLIF(rtrim({cut}, char({ord(_FILLING)})), '')"
+    parameters[name] = data
     size = _number(f"bytes_of_{name}", lengths, parameters)
     end = _number(f"end_of_{name}", pc.cumulative_sum(lengths), parameters)
     return f"NULLIF(CAST(substr(:{name}, {end} - {size} + 1, {size}) AS TEXT), '')"
+
+
+def _bytes_of_texts(column: pa.Array) -> bytes:
+    return "".join(column.to_pylist()).encode()
 
 
 def _number(name: str, column: pa.Array, parameters: dict[str, Any]) -> str:

@@ -123,9 +123,6 @@ def note_missing(connection: Connection, account: str, run_id: int, *, anybody: 
 
 def leaving(store: Store, account: str, run_id: int) -> Iterator[FollowUp]:
     """Who was put on other lists by this run, and is still on the old ones."""
-    with store.read() as connection:
-        if not count_moved(connection, run_id):
-            return
     moved = (
         select(
             staged.c.email,

@@ -239,6 +239,20 @@ body_block = Table(
     **OPTIONS,
 )
 
+# What rows of the source came to at its last reading (`sync.state.checked_rows`), in stretches
+# that each begin at `place`, the number of a row there. They need the bodies of `body_blocks`.
+checked_rows = Table(
+    "checked_rows",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("basis", String(32), nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("body_blocks", LargeBinary(16_777_215), nullable=False),
+    Column("data", LargeBinary(16_777_215), nullable=False),
+    **OPTIONS,
+)
+
 # Plans that wait for a person: their staged contacts stay, under the number `staged_as`, until
 # they are approved or another run has planned (`settled_by`). `header` and `source` are the
 # source's, the missing lists and tags those that the plan would make; as JSON but for the source.

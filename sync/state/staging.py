@@ -24,13 +24,18 @@ _TO_SEND = (Action.NEW, Action.CHANGED)
 class Ready:
     """Checked contacts as they are staged, but for what the database numbers.
 
-    `lists` and `tags` are the different sets of them, and for each contact which one it has.
+    `lists` and `tags` are the different sets of them, and for each contact which one it has. Whose
+    bodies are kept already have their numbers in the column body_id; of the others `blocks` holds
+    them.
     """
 
     columns: "Mapping[str, pa.Array]"
     blocks: Sequence[bodies.Block]
     lists: "Coded"
     tags: "Coded"
+
+    def __len__(self) -> int:
+        return len(self.lists.codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +80,24 @@ def stage(
     contacts: Ready,
     list_sets: Mapping[tuple[str, ...], int],
     tag_sets: Mapping[tuple[str, ...], int | None],
-) -> None:
-    """Add contacts to the run, whose sets of lists and tags have these numbers."""
-    count = len(contacts.lists.codes)
+) -> int:
+    """Add contacts to the run, whose sets of lists and tags have these numbers.
+
+    Returns the number of the first body that was kept; the others follow.
+    """
+    count = len(contacts)
     if not count:
-        return
+        return 0
     import pyarrow as pa
 
     from sync.state.bulk_insert import insert_columns
 
     account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
-    first = bodies.keep(connection, account, contacts.blocks)
-    columns = {**contacts.columns, "body_id": pa.array(range(first, first + count), pa.int64())}
+    columns = dict(contacts.columns)
+    first = 0
+    if "body_id" not in columns:
+        first = bodies.keep(connection, account, contacts.blocks)
+        columns["body_id"] = pa.array(range(first, first + count), pa.int64())
     constants: dict[str, Any] = {
         "run_id": run_id,
         # What most contacts are, so that little is left to write when they are compared.
@@ -102,6 +113,7 @@ def stage(
         else:
             columns[name] = pa.array(numbers, pa.int64()).take(pa.array(coded.codes))
     insert_columns(connection, staged, columns, constants)
+    return first
 
 
 def _coded(sets: "pd.Series") -> Coded:

@@ -53,21 +53,23 @@ def note(connection: Connection, account: str, run_id: int, emptied: Emptied) ->
             )
 
 
-def count(connection: Connection, account: str, run_id: int) -> int:
-    """Of how many contacts a run would clear fields once its imports are confirmed."""
+def count(connection: Connection, account: str, run_id: int, *, changed: int) -> int:
+    """Of how many contacts a run would clear fields once its `changed` ones are confirmed."""
+    left = connection.scalar(select(func.count()).where(_to_clear(account, run_id))) or 0
+    if not changed:
+        return left
     same = exists().where(
         contact.c.account == account,
         contact.c.email == staged.c.email,
         contact.c.fingerprint == staged.c.fingerprint,
     )
-    changed = select(func.count()).where(
+    emptied = select(func.count()).where(
         staged.c.run_id == run_id,
         staged.c.action == Action.CHANGED,
         staged.c.uncleared.is_not(None),
         ~same,
     )
-    left = select(func.count()).where(_to_clear(account, run_id))
-    return (connection.scalar(changed) or 0) + (connection.scalar(left) or 0)
+    return left + (connection.scalar(emptied) or 0)
 
 
 def waiting(store: Store, account: str, run_id: int) -> Iterator[Uncleared]:

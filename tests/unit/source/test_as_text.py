@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.source.as_text import arrow_text, text_of, text_series
+from sync.source.as_text import arrow_text, text_column, text_of
 from sync.source.changes import Newest, since_value
 
 HOUR = dt.timedelta(hours=1)
@@ -43,22 +43,22 @@ NOW = dt.datetime(2026, 1, 3, tzinfo=dt.UTC)
 )
 def test_a_value_is_text(value: object, text: str) -> None:
     assert text_of(value) == text
-    assert text_series([value, "x"]).tolist() == [text, "x"]
+    assert text_column([value, "x"]).to_pylist() == [text, "x"]
 
 
 @pytest.mark.parametrize(
     "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
 )
 def test_text_of_any_arrow_type_is_text(kind: pa.DataType) -> None:
-    assert arrow_text(pa.array(["a", None], pa.string()).cast(kind)).tolist() == ["a", ""]
+    assert arrow_text(pa.array(["a", None], pa.string()).cast(kind)).to_pylist() == ["a", ""]
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.booleans())))
 def test_any_values_make_a_column_of_text(values: list[object]) -> None:
-    series = text_series(values)
-    assert len(series) == len(values)
-    assert all(isinstance(cell, str) for cell in series)
+    cells = text_column(values).to_pylist()
+    assert len(cells) == len(values)
+    assert all(isinstance(cell, str) for cell in cells)
 
 
 @pytest.mark.parametrize(

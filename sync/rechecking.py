@@ -1,0 +1,127 @@
+"""Rows that are, cell for cell, what they were at the last reading are not checked again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sync.contact.findings import Problem
+from sync.contact.mapping import ColumnMapping
+from sync.contact.rules import Rules
+from sync.contact.text import literal, raw_bytes, text_column
+from sync.contact.validation import Checked, check
+from sync.source import Chunk, ContactSource
+from sync.state import staging
+from sync.state.checked_rows import FEW, CheckedRows, Found
+
+# Between cells, and for one that has no text; a chunk with either in it is always checked.
+_BETWEEN, _NULL = "\x1f", "\x1e"
+# What these know of the world decides what a row comes to, beside this program.
+_KNOWING = ("contact-sync", "email-validator", "phonenumbers", "pyarrow")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk of the source, and what became of its rows.
+
+    Attributes:
+        known: What was found of it, that was not checked again.
+        contacts: What the others came to; None when there are none.
+        lines: Of each of these the text by which it is known the next time, null for one of which
+            something was told; None when none is to be kept.
+    """
+
+    chunk: Chunk
+    known: Found | None
+    contacts: staging.Ready | None = None
+    problems: tuple[Problem, ...] = ()
+    withheld: int = 0
+    lines: pa.Array | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether so much of it is new that it is worth while to keep it for the next time."""
+        if self.lines is None:
+            return False
+        new: int = len(self.lines) - self.lines.null_count
+        return new > FEW * len(self.chunk.rows)
+
+
+def basis_of(configuration: str, mapping: ColumnMapping) -> str:
+    """What, beside its cells, decides what a row comes to; `configuration` is its digest.
+
+    The list of those who are never sent is no part of it, since it is looked at each time.
+    """
+    recipes = [f"{each.name} {each.recipe.model_dump_json()}" for each in mapping.fields]
+    versions = [f"{package} {version(package)}" for package in _KNOWING]
+    text = "\n".join([configuration, *recipes, *versions])
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def pieces(
+    source: ContactSource, mapping: ColumnMapping, rules: Rules, checked_rows: CheckedRows | None
+) -> Iterator[Piece]:
+    """The source's chunks, checked as far as they must be, and made ready to be staged."""
+    columns = _columns_read(mapping, rules)
+    for chunk in source.chunks():
+        lines = None if checked_rows is None else _lines(chunk.frame, columns)
+        known = None
+        if checked_rows is not None and lines is not None:
+            known = checked_rows.find(lines, rules.suppressed.holds)
+        fresh, fresh_lines = _without(chunk, lines, known)
+        if known is not None and not len(fresh.rows):
+            yield Piece(chunk, known)
+            continue
+        checked = check(fresh, mapping, rules)
+        yield Piece(
+            chunk,
+            known,
+            staging.ready(checked.contacts),
+            checked.problems,
+            checked.withheld,
+            None if fresh_lines is None else _lines_to_keep(fresh_lines, fresh, checked),
+        )
+
+
+def _columns_read(mapping: ColumnMapping, rules: Rules) -> tuple[str, ...]:
+    mapped = (column for field in mapping.fields for column in field.recipe.columns)
+    return tuple(dict.fromkeys([*mapped, *rules.further_columns]))
+
+
+def _lines(frame: pd.DataFrame, columns: tuple[str, ...]) -> pa.Array | None:
+    """Each row's cells as one text; None when they can't be told apart in it."""
+    cells = [text_column(frame[column]) for column in columns]
+    for each in cells:
+        data = raw_bytes(each)
+        if ((data == ord(_BETWEEN)) | (data == ord(_NULL))).any():
+            return None
+    cells = [pc.fill_null(each, _NULL) if each.null_count else each for each in cells]
+    return pc.binary_join_element_wise(*cells, literal(_BETWEEN))
+
+
+def _without(
+    chunk: Chunk, lines: pa.Array | None, known: Found | None
+) -> tuple[Chunk, pa.Array | None]:
+    """The rows that must be checked, and their lines."""
+    if lines is None or known is None:
+        return chunk, lines
+    fresh = np.ones(len(chunk.rows), np.bool_)
+    fresh[known.positions] = False
+    at = np.flatnonzero(fresh)
+    return (
+        replace(chunk, frame=chunk.frame.take(at), rows=chunk.rows[at]),
+        lines.take(pa.array(at)),
+    )
+
+
+def _lines_to_keep(lines: pa.Array, chunk: Chunk, checked: Checked) -> pa.Array:
+    """The lines of the contacts; null for those of which something must be told each time."""
+    rows = checked.contacts["row"].to_numpy()
+    of_contacts = lines.take(pa.array(np.searchsorted(chunk.rows, rows)))
+    told = np.isin(rows, [problem.row for problem in checked.problems])
+    return pc.if_else(pa.array(~told), of_contacts, None) if told.any() else of_contacts

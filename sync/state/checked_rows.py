@@ -1,0 +1,308 @@
+"""What rows of the source came to when they were last checked, so that they need not be again.
+
+What becomes of a row depends on its cells, the configuration and the program, and most rows of a
+day are, cell for cell, those of the day before. So an account's checked rows are kept with all that
+staging needs of them; what is not found here is checked. A row is known by the text of its cells,
+no digest of it, so that no two are ever taken for one.
+
+They lie in stretches: the rows of a chunk, in the source's order, compressed. By that order they
+are found again, so that memory doesn't grow with the source: a stretch is looked for behind the one
+that was found last. A source that comes in another order each day is checked each day.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from sync.portions import portions
+from sync.state.bodies import PER_BLOCK
+from sync.state.schema import checked_rows
+from sync.state.staging import Coded, Ready
+from sync.state.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    Positions = npt.NDArray[np.int64]
+    Mask = npt.NDArray[np.bool_]
+
+# Where a chunk's rows may lie, as seen from the stretch in which the last ones were found; and if
+# they don't: rows before them were taken out of the source, or put in.
+_NEAR = (0, 1)
+_FARTHER = (-1, 2, 3, 4)
+# Up to this share of a chunk may be new before it is looked for farther away, or kept anew.
+FEW = 0.1
+# By a smaller share of a chunk's rows no stretch is told to be where the chunk lies.
+_SOME = 0.01
+# MariaDB takes 16 MB at once, unless it is told otherwise.
+_LARGEST = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows of a chunk that are known: their positions in it, and what they came to.
+
+    `first` are the stretches that hold them, with the first position of each.
+    """
+
+    positions: "Positions"
+    batch: "pa.RecordBatch"
+    first: Mapping[int, int]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def contacts(self, rows: "Positions") -> Ready:
+        """To be staged; `rows` are the numbers of the chunk's rows."""
+        import pyarrow as pa
+
+        columns: dict[str, pa.Array] = {"row": pa.array(rows[self.positions], pa.int64())}
+        for name in _COLUMNS:
+            column = self.batch.column(name)
+            if column.null_count < len(column):
+                columns[name] = column
+        lists, tags = (_coded(self.batch.column(name)) for name in ("lists", "tags"))
+        return Ready(columns, (), lists, tags)
+
+
+class CheckedRows:
+    """An account's checked rows, for one reading of the whole source from its start to its end.
+
+    A line is the text of a row's cells. `basis` stands for all else that decides what a row comes
+    to: what was checked on another one is not known.
+    """
+
+    def __init__(self, store: Store, account: str, basis: str) -> None:
+        self._store = store
+        self._account = account
+        self._basis = basis
+        stretches = (
+            select(checked_rows.c.id, checked_rows.c.place)
+            .where(_of(account), checked_rows.c.basis == basis)
+            .order_by(checked_rows.c.place, checked_rows.c.id)
+        )
+        last = select(func.max(checked_rows.c.id)).where(_of(account))
+        with store.read() as connection:
+            self._order = [(row.id, row.place) for row in connection.execute(stretches)]
+            self._numbers = count((connection.scalar(last) or 0) + 1)
+        self._opened: dict[int, pa.RecordBatch] = {}
+        self._at = 0
+        self._astray = False
+        self._needed: dict[int, int] = {}
+
+    def find(self, lines: "pa.Array", but: "Callable[[pa.Array], Mask]") -> Found | None:
+        """What is known of a chunk's rows; the chunks come in the source's order.
+
+        `but` tells of addresses whose rows must be checked all the same.
+        """
+        import numpy as np
+
+        every = np.arange(len(lines))
+        found, missing = self._look(lines, every, _NEAR)
+        if len(missing) > FEW * len(lines) and not self._astray:
+            more, missing = self._look(lines, missing, _FARTHER)
+            found += more
+        self._go_on_from(found, _SOME * len(lines))
+        return _joined(found, but)
+
+    def use(self, found: Found, rows: "Positions") -> None:
+        """Keep the stretches of what was found in a chunk with these rows as they are."""
+        for number, position in found.first.items():
+            self._needed.setdefault(number, int(rows[position]))
+
+    def keep(
+        self,
+        connection: Connection,
+        place: int,
+        found: Found | None,
+        lines: "pa.Array",
+        contacts: Ready,
+        first_body: int,
+    ) -> None:
+        """Keep the rows of a chunk, whose first one is `place`, as a new stretch.
+
+        They are what was found, and those of the `contacts` that have a line; their bodies are
+        numbered from `first_body` on.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        batch = _batch(lines, contacts, first_body)
+        if found is not None:
+            batch = pa.concat_batches([found.batch, batch])
+        data = _packed(batch)
+        if len(data) > _LARGEST:
+            return
+        number = next(self._numbers)
+        blocks = np.unique(batch.column("body_id").to_numpy() // PER_BLOCK)
+        connection.execute(
+            insert(checked_rows).values(
+                account=self._account,
+                id=number,
+                basis=self._basis,
+                place=place,
+                body_blocks=blocks.astype(np.int64).tobytes(),
+                data=data,
+            )
+        )
+        self._needed[number] = place
+
+    def finish(self, connection: Connection) -> None:
+        """Forget what the source, which was read to its end, has no more."""
+        numbers = connection.scalars(select(checked_rows.c.id).where(_of(self._account))).all()
+        for some in portions([each for each in numbers if each not in self._needed]):
+            connection.execute(
+                delete(checked_rows).where(_of(self._account), checked_rows.c.id.in_(some))
+            )
+        for number, before in self._order:
+            place = self._needed.get(number, before)
+            if place != before:
+                connection.execute(
+                    update(checked_rows)
+                    .where(_of(self._account), checked_rows.c.id == number)
+                    .values(place=place)
+                )
+
+    def _look(
+        self, lines: "pa.Array", missing: "Positions", offsets: Sequence[int]
+    ) -> "tuple[list[_Hits], Positions]":
+        """What is found in stretches at these offsets, and which positions are missing still."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        hits = []
+        for offset in offsets:
+            index = self._at + offset
+            if not 0 <= index < len(self._order) or not len(missing):
+                continue
+            batch = self._open(index)
+            wanted = lines if len(missing) == len(lines) else lines.take(pa.array(missing))
+            places = pc.index_in(wanted, value_set=batch.column("line"))
+            there = places.is_valid().to_numpy(zero_copy_only=False)
+            if there.any():
+                hits.append(_Hits(index, self._order[index][0], missing[there], batch, places))
+                missing = missing[~there]
+        return hits, missing
+
+    def _open(self, index: int) -> "pa.RecordBatch":
+        number, _ = self._order[index]
+        if number not in self._opened:
+            ours = (_of(self._account), checked_rows.c.id == number)
+            with self._store.read() as connection:
+                data = connection.scalars(select(checked_rows.c.data).where(*ours)).one()
+            self._opened[number] = _unpacked(data)
+        return self._opened[number]
+
+    def _go_on_from(self, found: "list[_Hits]", enough: float) -> None:
+        told = [hits.index for hits in found if len(hits.positions) >= enough]
+        self._astray = not told
+        self._at = max(told, default=self._at)
+        near = {number for number, _ in self._order[self._at : self._at + len(_NEAR)]}
+        self._opened = {number: each for number, each in self._opened.items() if number in near}
+
+
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """Which positions of a chunk were found in a stretch, and where; null for those that aren't."""
+
+    index: int
+    number: int
+    positions: "Positions"
+    batch: "pa.RecordBatch"
+    places: "pa.Array"
+
+
+def _joined(hits: Sequence[_Hits], but: "Callable[[pa.Array], Mask]") -> Found | None:
+    import numpy as np
+    import pyarrow as pa
+
+    if not hits:
+        return None
+    batch = pa.concat_batches([each.batch.take(each.places.drop_null()) for each in hits])
+    positions = np.concatenate([each.positions for each in hits])
+    kept = np.flatnonzero(~but(batch.column("email")))
+    order = kept[np.argsort(positions[kept])]
+    first = {each.number: int(each.positions[0]) for each in hits}
+    return Found(positions[order], batch.take(pa.array(order)), first) if len(order) else None
+
+
+# What is staged of a row, beside its number.
+_COLUMNS = (
+    "email",
+    "fingerprint",
+    "size",
+    "body_id",
+    "precedence",
+    "source_key",
+    "owned",
+    "owned_size",
+)
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    text, number = pa.large_string(), pa.int64()
+    types = (text, pa.binary(16), number, number, text, text, text, number)
+    groups = ("line", "lists", "tags")
+    return pa.schema(
+        [*zip(_COLUMNS, types, strict=True), *((name, pa.large_string()) for name in groups)]
+    )
+
+
+def _batch(lines: "pa.Array", contacts: Ready, first_body: int) -> "pa.RecordBatch":
+    """Those of the contacts that have a line."""
+    import pyarrow as pa
+
+    count = len(lines)
+    columns = {
+        **contacts.columns,
+        "body_id": pa.array(range(first_body, first_body + count), pa.int64()),
+        "line": lines,
+        "lists": _texts(contacts.lists),
+        "tags": _texts(contacts.tags),
+    }
+    schema = _schema()
+    arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in schema]
+    return pa.record_batch(arrays, schema=schema).filter(lines.is_valid())
+
+
+def _texts(sets: Coded) -> "pa.Array":
+    import pyarrow as pa
+
+    texts = [orjson.dumps(names).decode() for names in sets.different]
+    return pa.array(texts, pa.large_string()).take(pa.array(sets.codes, pa.int64()))
+
+
+def _coded(texts: "pa.Array") -> Coded:
+    coded = texts.dictionary_encode()
+    different = [tuple(orjson.loads(text)) for text in coded.dictionary.to_pylist()]
+    return Coded(different, coded.indices.to_pylist())
+
+
+def _packed(batch: "pa.RecordBatch") -> bytes:
+    import pyarrow as pa
+
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as stream:
+        stream.write_batch(batch)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def _unpacked(data: bytes) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(data, options=pa.ipc.IpcReadOptions(use_threads=False)) as stream:
+        return stream.read_next_batch()
+
+
+def _of(account: str) -> ColumnElement[bool]:
+    return checked_rows.c.account == account
