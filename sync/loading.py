@@ -81,13 +81,12 @@ def load(
     for piece in one_ahead(pieces(source, mapping, rules, checked_rows)):
         stop.check()
         staged = _stage(run_id, piece, destination, checked_rows, store)
-        chunk = piece.chunk
-        for fault in chunk.faults:
+        for fault in piece.fresh.faults:
             rejects.add(from_fault(fault))
         for problem in piece.problems:
-            rejects.add(from_problem(problem, _key(chunk, rules.key_column, problem.row)))
+            rejects.add(from_problem(problem, _key(piece.fresh, rules.key_column, problem.row)))
             warnings += problem.severity is Severity.WARNING
-        read = len(chunk.rows) + len(chunk.faults)
+        read = len(piece.rows) + len(piece.fresh.faults)
         rows += read
         rejected += read - staged
         withheld += piece.withheld
@@ -114,12 +113,12 @@ def _stage(
             tags = destination.tag_sets(connection, contacts.tags.different)
             return staging.stage(connection, run_id, contacts, lists, tags)
 
-        known, contacts, lines, rows = piece.known, piece.contacts, piece.lines, piece.chunk.rows
+        known, contacts, rows = piece.known, piece.contacts, piece.rows
         if known is not None:
             stage(known.contacts(rows))
         first_body = 0 if contacts is None else stage(contacts)
-        if checked_rows is not None and contacts is not None and lines is not None and piece.is_new:
-            checked_rows.keep(connection, int(rows[0]), known, lines, contacts, first_body)
+        if checked_rows is not None and contacts is not None and piece.lines is not None:
+            checked_rows.keep(connection, int(rows[0]), known, piece.lines, contacts, first_body)
         elif checked_rows is not None and known is not None:
             checked_rows.use(known, rows)
     return len(contacts or ()) + len(known or ())

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from importlib.metadata import version
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,26 +31,21 @@ class Piece:
     """A chunk of the source, and what became of its rows.
 
     Attributes:
-        known: What was found of it, that was not checked again.
-        contacts: What the others came to; None when there are none.
-        lines: Of each of these the text by which it is known the next time, null for one of which
-            something was told; None when none is to be kept.
+        rows: The numbers of all rows.
+        known: What was found of them, and was not checked again.
+        fresh: The chunk with the others alone.
+        contacts: What these came to; None when there are none.
+        lines: The texts by which the known ones and these contacts are known the next time, null
+            for one of which something was told; None when they are not to be kept.
     """
 
-    chunk: Chunk
+    rows: npt.NDArray[np.int64]
     known: Found | None
+    fresh: Chunk
     contacts: staging.Ready | None = None
     problems: tuple[Problem, ...] = ()
     withheld: int = 0
     lines: pa.Array | None = None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether so much of it is new that it is worth while to keep it for the next time."""
-        if self.lines is None:
-            return False
-        new: int = len(self.lines) - self.lines.null_count
-        return new > FEW * len(self.chunk.rows)
 
 
 def basis_of(configuration: str, mapping: ColumnMapping) -> str:
@@ -69,22 +65,22 @@ def pieces(
     """The source's chunks, checked as far as they must be, and made ready to be staged."""
     columns = _columns_read(mapping, rules)
     for chunk in source.chunks():
-        lines = None if checked_rows is None else _lines(chunk.frame, columns)
-        known = None
-        if checked_rows is not None and lines is not None:
+        lines = known = None
+        if checked_rows is not None and (lines := _lines(chunk.frame, columns)) is not None:
             known = checked_rows.find(lines, rules.suppressed.holds)
-        fresh, fresh_lines = _without(chunk, lines, known)
+        fresh = _without(chunk, known)
         if known is not None and not len(fresh.rows):
-            yield Piece(chunk, known)
+            yield Piece(chunk.rows, known, fresh)
             continue
         checked = check(fresh, mapping, rules)
         yield Piece(
-            chunk,
+            chunk.rows,
             known,
+            fresh,
             staging.ready(checked.contacts),
             checked.problems,
             checked.withheld,
-            None if fresh_lines is None else _lines_to_keep(fresh_lines, fresh, checked),
+            None if lines is None else _lines_to_keep(lines, chunk.rows, known, checked),
         )
 
 
@@ -104,24 +100,27 @@ def _lines(frame: pd.DataFrame, columns: tuple[str, ...]) -> pa.Array | None:
     return pc.binary_join_element_wise(*cells, literal(_BETWEEN))
 
 
-def _without(
-    chunk: Chunk, lines: pa.Array | None, known: Found | None
-) -> tuple[Chunk, pa.Array | None]:
-    """The rows that must be checked, and their lines."""
-    if lines is None or known is None:
-        return chunk, lines
+def _without(chunk: Chunk, known: Found | None) -> Chunk:
+    """The rows that must be checked."""
+    if known is None:
+        return chunk
     fresh = np.ones(len(chunk.rows), np.bool_)
     fresh[known.positions] = False
     at = np.flatnonzero(fresh)
-    return (
-        replace(chunk, frame=chunk.frame.take(at), rows=chunk.rows[at]),
-        lines.take(pa.array(at)),
-    )
+    return replace(chunk, frame=chunk.frame.take(at), rows=chunk.rows[at])
 
 
-def _lines_to_keep(lines: pa.Array, chunk: Chunk, checked: Checked) -> pa.Array:
-    """The lines of the contacts; null for those of which something must be told each time."""
-    rows = checked.contacts["row"].to_numpy()
-    of_contacts = lines.take(pa.array(np.searchsorted(chunk.rows, rows)))
-    told = np.isin(rows, [problem.row for problem in checked.problems])
-    return pc.if_else(pa.array(~told), of_contacts, None) if told.any() else of_contacts
+def _lines_to_keep(
+    lines: pa.Array, rows: npt.NDArray[np.int64], known: Found | None, checked: Checked
+) -> pa.Array | None:
+    """The lines of what is known and of the contacts; None when few of these are to be kept."""
+    of_contacts = checked.contacts["row"].to_numpy()
+    # Of whom something was told, it must be told each time.
+    told = np.isin(of_contacts, [problem.row for problem in checked.problems])
+    if len(told) - told.sum() <= FEW * len(rows):
+        return None
+    at = pa.array(np.where(told, -1, np.searchsorted(rows, of_contacts)))
+    at = pc.if_else(pc.less(at, 0), None, at)
+    if known is not None:
+        at = pa.concat_arrays([pa.array(known.positions), at])
+    return lines.take(at)

@@ -73,18 +73,15 @@ def keep(connection: Connection, account: str, blocks: Sequence[Block]) -> int:
 def read(connection: Connection, account: str, numbers: Iterable[int]) -> list[str]:
     """The bodies of these numbers, in their order; for as many as may be in memory at once."""
     numbers = list(numbers)
-    blocks = sorted({number // PER_BLOCK for number in numbers})
+    wanted: dict[int, list[int]] = {}
+    for place, number in enumerate(numbers):
+        wanted.setdefault(number // PER_BLOCK, []).append(place)
     found = [""] * len(numbers)
-    for some in portions(blocks, _BLOCKS_AT_ONCE):
-        lines = {
-            block: data.decode().split(_BETWEEN.decode())
-            for block, data in _blocks(connection, account, some)
-        }
-        if len(some) == len(blocks):
-            return [lines[number // PER_BLOCK][number % PER_BLOCK] for number in numbers]
-        for place, number in enumerate(numbers):
-            if number // PER_BLOCK in lines:
-                found[place] = lines[number // PER_BLOCK][number % PER_BLOCK]
+    for some in portions(sorted(wanted), _BLOCKS_AT_ONCE):
+        for block, data in _blocks(connection, account, some):
+            lines = data.split(_BETWEEN)
+            for place in wanted[block]:
+                found[place] = lines[numbers[place] % PER_BLOCK].decode()
     return found
 
 

@@ -127,15 +127,16 @@ class CheckedRows:
     ) -> None:
         """Keep the rows of a chunk, whose first one is `place`, as a new stretch.
 
-        They are what was found, and those of the `contacts` that have a line; their bodies are
-        numbered from `first_body` on.
+        They are what was found, and then the `contacts`, whose bodies are numbered from
+        `first_body` on; who has no line is left out.
         """
         import numpy as np
         import pyarrow as pa
 
-        batch = _batch(lines, contacts, first_body)
+        batch = _batch(contacts, first_body)
         if found is not None:
             batch = pa.concat_batches([found.batch, batch])
+        batch = batch.add_column(0, "line", lines).filter(lines.is_valid())
         data = _packed(batch)
         if len(data) > _LARGEST:
             return
@@ -224,7 +225,9 @@ def _joined(hits: Sequence[_Hits], but: "Callable[[pa.Array], Mask]") -> Found |
 
     if not hits:
         return None
-    batch = pa.concat_batches([each.batch.take(each.places.drop_null()) for each in hits])
+    batch = pa.concat_batches(
+        [each.batch.drop_columns("line").take(each.places.drop_null()) for each in hits]
+    )
     positions = np.concatenate([each.positions for each in hits])
     kept = np.flatnonzero(~but(batch.column("email")))
     order = kept[np.argsort(positions[kept])]
@@ -250,27 +253,23 @@ def _schema() -> "pa.Schema":
 
     text, number = pa.large_string(), pa.int64()
     types = (text, pa.binary(16), number, number, text, text, text, number)
-    groups = ("line", "lists", "tags")
-    return pa.schema(
-        [*zip(_COLUMNS, types, strict=True), *((name, pa.large_string()) for name in groups)]
-    )
+    return pa.schema([*zip(_COLUMNS, types, strict=True), ("lists", text), ("tags", text)])
 
 
-def _batch(lines: "pa.Array", contacts: Ready, first_body: int) -> "pa.RecordBatch":
-    """Those of the contacts that have a line."""
+def _batch(contacts: Ready, first_body: int) -> "pa.RecordBatch":
+    """Contacts as they are kept, but for their lines."""
     import pyarrow as pa
 
-    count = len(lines)
+    count = len(contacts)
     columns = {
         **contacts.columns,
         "body_id": pa.array(range(first_body, first_body + count), pa.int64()),
-        "line": lines,
         "lists": _texts(contacts.lists),
         "tags": _texts(contacts.tags),
     }
     schema = _schema()
     arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in schema]
-    return pa.record_batch(arrays, schema=schema).filter(lines.is_valid())
+    return pa.record_batch(arrays, schema=schema)
 
 
 def _texts(sets: Coded) -> "pa.Array":

@@ -283,7 +283,7 @@ def test_who_is_suppressed_since_is_withheld(reading: Reading, tmp_path: Path) -
 def test_another_configuration_has_all_checked_again(reading: Reading) -> None:
     rows = [person(number) for number in range(200)]
     reading.read(rows)
-    mapping = reading.settings.mapping.model_copy(update={"columns": {}, "ignore": ["first_name"]})
+    mapping = reading.settings.mapping.model_copy(update={"columns": {}, "ignore": ("first_name",)})
     reading.settings = reading.settings.model_copy(update={"mapping": mapping})
     rows_staged = reading.read(rows)[0]
     assert sum(reading.checked) == 200
