@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.metadata import version
+from inspect import getfile
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +13,26 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sync import contact
 from sync.contact.findings import Problem
 from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
 from sync.contact.text import literal, raw_bytes, text_column
 from sync.contact.validation import Checked, check
 from sync.source import Chunk, ContactSource
-from sync.state import staging
+from sync.state import checked_rows, staging
 from sync.state.checked_rows import FEW, CheckedRows, Found
 
 # Between cells, and for one that has no text; a chunk with either in it is always checked.
 _BETWEEN, _NULL = "\x1f", "\x1e"
-# What these know of the world decides what a row comes to, beside this program.
-_KNOWING = ("contact-sync", "email-validator", "phonenumbers", "pyarrow")
+# What these know of the world decides what a row comes to, beside what the program says of it: its
+# files, since between two versions there may be many changes.
+_KNOWING = ("email-validator", "phonenumbers", "pyarrow")
+_SAYING = (
+    *sorted(Path(getfile(contact)).parent.glob("*.py")),
+    *(Path(getfile(module)) for module in (checked_rows, staging)),
+    Path(__file__),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +65,21 @@ def basis_of(configuration: str, mapping: ColumnMapping) -> str:
     recipes = [f"{each.name} {each.recipe.model_dump_json()}" for each in mapping.fields]
     versions = [f"{package} {version(package)}" for package in _KNOWING]
     text = "\n".join([configuration, *recipes, *versions])
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    digest = blake2b(text.encode(), digest_size=16)
+    for file in _SAYING:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def pieces(
-    source: ContactSource, mapping: ColumnMapping, rules: Rules, checked_rows: CheckedRows | None
+    source: ContactSource, mapping: ColumnMapping, rules: Rules, known_rows: CheckedRows | None
 ) -> Iterator[Piece]:
     """The source's chunks, checked as far as they must be, and made ready to be staged."""
     columns = _columns_read(mapping, rules)
     for chunk in source.chunks():
         lines = known = None
-        if checked_rows is not None and (lines := _lines(chunk.frame, columns)) is not None:
-            known = checked_rows.find(lines, rules.suppressed.holds)
+        if known_rows is not None and (lines := _lines(chunk.frame, columns)) is not None:
+            known = known_rows.find(lines, rules.suppressed.holds)
         fresh = _without(chunk, known)
         if known is not None and not len(fresh.rows):
             yield Piece(chunk.rows, known, fresh)

@@ -302,6 +302,21 @@ def test_another_version_of_what_checks_has_all_checked_again(
     assert sum(reading.checked) == 200
 
 
+def test_another_program_has_all_checked_again(
+    reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [person(number) for number in range(200)]
+    reading.read(rows)
+    names = [file.name for file in rechecking._SAYING]
+    assert {"validation.py", "canonical.py", "dates.py", "checked_rows.py"} <= set(names)
+    changed = tmp_path / "dates.py"
+    changed.write_text("# another one")
+    files = (*rechecking._SAYING[1:], changed)
+    monkeypatch.setattr(rechecking, "_SAYING", files)
+    reading.read(rows)
+    assert sum(reading.checked) == 200
+
+
 def test_cells_that_hold_the_mark_between_cells_are_not_mixed_up(reading: Reading) -> None:
     first = [person(1, first_name="a\x1fb", last_name="c")]
     second = [person(1, first_name="a", last_name="b\x1fc")]
