@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select, text, update
+from sqlalchemy import Connection, Row, bindparam, func, literal, select, text, update
 
 from sync.state.column_types import Instant
 from sync.state.schema import token_pair
@@ -51,10 +51,14 @@ def emptied(row: StoredPair) -> StoredPair:
     )
 
 
+# Asked before each request, so it is built once: building it took longer than asking.
+_OF_ACCOUNT = select(token_pair).where(token_pair.c.account == bindparam("account"))
+
+
 def read_pair(store: Store, account: str) -> StoredPair | None:
     """The account's row, or None when nobody has authorized yet."""
     with store.read() as connection:
-        row = connection.execute(select(token_pair).where(token_pair.c.account == account)).first()
+        row = connection.execute(_OF_ACCOUNT, {"account": account}).first()
     return None if row is None else _pair(row)
 
 
