@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, case, func, or_, select, update
 
 from sync.api.fairness import GONE_AFTER, Claim, fair_share, is_next
 from sync.errors import ContactSyncError
@@ -15,7 +15,7 @@ from sync.state.column_types import Instant
 from sync.state.schema import api_claim
 from sync.state.store import Store
 from sync.state.stores import Stores
-from sync.state.upsert import upsert
+from sync.state.upsert import update_or_put, upsert
 
 _log = structlog.get_logger()
 
@@ -104,6 +104,44 @@ class Beside:
         return min(max(0, most - used), max(0, share - self.mine) if self.others else most)
 
 
+# What each request asks is built once: building it took longer than asking. A parameter of an
+# UPDATE can't be called like a column.
+_ALL = api_claim.c.application == bindparam("of")
+_IS_MINE = api_claim.c.account == bindparam("me")
+_WANTS_TODAY = and_(
+    api_claim.c.wants_at >= bindparam("today"), api_claim.c.wants_at < bindparam("tomorrow")
+)
+_WAITING_OR_MINE = select(api_claim.c.account, api_claim.c.asked_at, api_claim.c.served_at).where(
+    _ALL, or_(_IS_MINE, api_claim.c.asked_at.between(bindparam("earliest"), bindparam("latest")))
+)
+# The account's own, and how many others have used the same number of requests.
+_BESIDE = (
+    select(
+        _IS_MINE.label("is_mine"),
+        api_claim.c.utc_day,
+        api_claim.c.used,
+        func.count().label("accounts"),
+        func.max(api_claim.c.wants_at).label("last_begins"),
+    )
+    .where(_ALL, or_(_IS_MINE, _WANTS_TODAY))
+    .group_by("is_mine", api_claim.c.utc_day, api_claim.c.used)
+)
+_ASK = update(api_claim).where(_ALL, _IS_MINE).values(asked_at=bindparam("now"))
+# A sync that goes on wants requests today, whether it began yesterday, or a worker that has just
+# started takes tomorrow's for its next one.
+_COUNT = (
+    update(api_claim)
+    .where(_ALL, _IS_MINE)
+    .values(
+        wants_at=case((_WANTS_TODAY, api_claim.c.wants_at), else_=bindparam("now", type_=Instant)),
+        utc_day=bindparam("day"),
+        used=bindparam("used_now"),
+        asked_at=None,
+        served_at=bindparam("now", type_=Instant),
+    )
+)
+
+
 class Claims:
     """One account's claim among those of its application.
 
@@ -113,86 +151,52 @@ class Claims:
     """
 
     def __init__(self, application: str, account: str) -> None:
-        self._application = application
         self._account = account
-        self._all = api_claim.c.application == application
-        self._mine = and_(self._all, api_claim.c.account == account)
+        self._me = {"of": application, "me": account}
+        self._nothing_used = {"application": application, "account": account, "used": 0}
 
     def has_turn(self, connection: Connection, now: datetime) -> bool:
         """Whether nobody waits who was served longer ago."""
-        waits = api_claim.c.asked_at.between(now - GONE_AFTER, now + GONE_AFTER)
-        rows = connection.execute(
-            select(api_claim.c.account, api_claim.c.asked_at, api_claim.c.served_at)
-            .where(self._all)
-            .where(or_(waits, api_claim.c.account == self._account))
-        ).all()
+        not_gone = {"earliest": now - GONE_AFTER, "latest": now + GONE_AFTER}
+        rows = connection.execute(_WAITING_OR_MINE, self._me | not_gone).all()
         there = {row.account: Claim(row.account, row.asked_at, row.served_at) for row in rows}
         mine = there.pop(self._account, Claim(self._account))
         return is_next(mine, there.values(), now)
 
     def read(self, connection: Connection, now: datetime) -> Beside:
         """What the account has used, and the others that want requests today."""
-        mine = connection.scalar(
-            select(api_claim.c.used).where(self._mine, api_claim.c.utc_day == _day(now))
-        )
-        rows = connection.execute(
-            select(
-                api_claim.c.utc_day,
-                api_claim.c.used,
-                func.count().label("accounts"),
-                func.max(api_claim.c.wants_at).label("last_begins"),
-            )
-            .where(self._all, api_claim.c.account != self._account, _is_of_today(now))
-            .group_by(api_claim.c.utc_day, api_claim.c.used)
-        ).all()
+        mine = 0
         others: list[int] = []
-        for row in rows:
-            others += [row.used if row.utc_day == _day(now) else 0] * row.accounts
-        return Beside(mine or 0, others, max((row.last_begins for row in rows), default=None))
+        begins: list[datetime] = []
+        for row in connection.execute(_BESIDE, self._me | _today(now)):
+            used = row.used if row.utc_day == _day(now) else 0
+            if row.is_mine:
+                mine = used
+            else:
+                others += [used] * row.accounts
+                begins.append(row.last_begins)
+        return Beside(mine, others, max(begins, default=None))
 
     def ask(self, connection: Connection, now: datetime) -> None:
         """Note that the account waits for its turn."""
-        self._there(connection, now)
-        connection.execute(update(api_claim).where(self._mine).values(asked_at=now))
+        self._change(connection, now, _ASK, {"now": now})
 
     def count(self, connection: Connection, now: datetime, used: int) -> None:
         """Note that the account, which has used so many today, sends a request now."""
-        self._there(connection, now)
-        # A sync that goes on wants requests today, whether it began yesterday, or a worker that has
-        # just started takes tomorrow's for its next one.
-        begins = literal(now, Instant)
-        wants_at = case((_is_of_today(now), api_claim.c.wants_at), else_=begins)
-        connection.execute(
-            update(api_claim)
-            .where(self._mine)
-            .values(
-                wants_at=wants_at,
-                utc_day=_day(now),
-                used=used + 1,
-                asked_at=None,
-                served_at=now,
-            )
-        )
+        sends = {"now": now, "day": _day(now), "used_now": used + 1}
+        self._change(connection, now, _COUNT, sends | _today(now))
 
-    def _there(self, connection: Connection, now: datetime) -> None:
-        upsert(
-            connection,
-            api_claim,
-            [
-                {
-                    "application": self._application,
-                    "account": self._account,
-                    "wants_at": now,
-                    "utc_day": _day(now),
-                    "used": 0,
-                }
-            ],
-        )
+    def _change(
+        self, connection: Connection, now: datetime, change: Update, values: dict[str, object]
+    ) -> None:
+        """Change the claim, which is put there first when it is missing."""
+        first = {**self._nothing_used, "wants_at": now, "utc_day": _day(now)}
+        update_or_put(connection, change, self._me | values, api_claim, first)
 
 
-def _is_of_today(now: datetime) -> ColumnElement[bool]:
+def _today(now: datetime) -> dict[str, datetime]:
     today = datetime.combine(now.date(), time(), now.tzinfo)
-    return and_(api_claim.c.wants_at >= today, api_claim.c.wants_at < today + timedelta(days=1))
+    return {"today": today, "tomorrow": today + timedelta(days=1)}
 
 
 def _day(now: datetime) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from sync.api.claims import Beside, Claims
 from sync.api.fairness import ASK_EVERY, wait_until
@@ -18,7 +18,7 @@ from sync.clock import Clock, utc_now
 from sync.errors import QuotaExhausted
 from sync.state.schema import api_day, api_slot
 from sync.state.store import Store
-from sync.state.upsert import upsert
+from sync.state.upsert import update_or_put, upsert
 from sync.stop import Stop
 
 _SECOND = timedelta(seconds=1)
@@ -28,6 +28,30 @@ _ABANDONED = timedelta(seconds=5)
 _CLOCK_SKEW = timedelta(minutes=5)
 # How long the one whose turn it is may need to wake.
 _AFTER_YOU = timedelta(seconds=0.05)
+
+# What each request asks is built once: building it took longer than asking. A parameter of an
+# UPDATE can't be called like a column.
+_NEXT_SLOT = (
+    select(api_slot.c.slot, api_slot.c.free_at)
+    .where(api_slot.c.application == bindparam("of"), api_slot.c.slot < bindparam("slots"))
+    .order_by(api_slot.c.free_at)
+    .limit(1)
+)
+_OCCUPY = (
+    update(api_slot)
+    .where(api_slot.c.application == bindparam("of"), api_slot.c.slot == bindparam("place"))
+    .where(api_slot.c.free_at == bindparam("old"))
+    .values(free_at=bindparam("until"))
+)
+_COUNT = (
+    update(api_day)
+    .where(api_day.c.application == bindparam("of"), api_day.c.utc_day == bindparam("day"))
+    .where(api_day.c.used < bindparam("most"))
+    .values(used=api_day.c.used + 1)
+)
+_USED = select(api_day.c.used).where(
+    api_day.c.application == bindparam("of"), api_day.c.utc_day == bindparam("day")
+)
 
 
 class Limits:
@@ -83,8 +107,8 @@ class Limits:
         quota that was spent, by a clock that is slower than ours.
         """
         with self._store.write() as connection:
-            day = self._day(connection, sent_at - _CLOCK_SKEW)
-            connection.execute(update(api_day).where(day).values(used=self._per_day))
+            day = self._day(sent_at - _CLOCK_SKEW, used=self._per_day)
+            upsert(connection, api_day, [day], update=["used"])
 
     def exhausted(self, now: datetime, *, kept: int = 0) -> QuotaExhausted:
         """The sentence for a spent quota, of which so many requests are kept."""
@@ -123,24 +147,13 @@ class Limits:
             self._release_all(now)
 
     def _next_slot(self, connection: Connection) -> tuple[int, datetime]:
-        row = connection.execute(
-            select(api_slot.c.slot, api_slot.c.free_at)
-            .where(api_slot.c.application == self._application)
-            .where(api_slot.c.slot < len(self._slots))
-            .order_by(api_slot.c.free_at)
-            .limit(1)
-        ).one()
+        slots = {"of": self._application, "slots": len(self._slots)}
+        row = connection.execute(_NEXT_SLOT, slots).one()
         return row.slot, row.free_at
 
     def _occupy(self, connection: Connection, slot: int, old: datetime, until: datetime) -> bool:
-        taken = connection.execute(
-            update(api_slot)
-            .where(api_slot.c.application == self._application)
-            .where(api_slot.c.slot == slot)
-            .where(api_slot.c.free_at == old)
-            .values(free_at=until)
-        )
-        return taken.rowcount == 1
+        place = {"of": self._application, "place": slot, "old": old, "until": until}
+        return connection.execute(_OCCUPY, place).rowcount == 1
 
     def _free(self, slot: int, until: datetime) -> None:
         # A request that took longer than its place was held has lost it to another by now.
@@ -157,19 +170,17 @@ class Limits:
             )
 
     def _count(self, connection: Connection, now: datetime, most: int) -> None:
-        day = self._day(connection, now)
-        counted = connection.execute(
-            update(api_day).where(day, api_day.c.used < most).values(used=api_day.c.used + 1)
-        )
-        if counted.rowcount == 0:
+        day = {"of": self._application, "day": _utc_day(now), "most": most}
+        if not update_or_put(connection, _COUNT, day, api_day, self._day(now, used=0)):
             raise self.exhausted(now, kept=self._per_day - most)
         if self._claims is None:
             return
         beside = self._claims.read(connection, now)
-        # This request is among those that are used already.
-        used = _used(connection, self._application, _utc_day(now)) - 1
-        if not beside.rest(most, used):
-            raise self._shared_out(now, beside)
+        if beside.others:
+            # This request is among those that are used already.
+            used = _used(connection, self._application, now) - 1
+            if not beside.rest(most, used):
+                raise self._shared_out(now, beside)
         self._claims.count(connection, now, beside.mine)
 
     def _shared_out(self, now: datetime, beside: Beside) -> QuotaExhausted:
@@ -184,11 +195,8 @@ class Limits:
             until=until,
         )
 
-    def _day(self, connection: Connection, now: datetime) -> ColumnElement[bool]:
-        """The row of the day, which is there then."""
-        day = {"application": self._application, "utc_day": _utc_day(now)}
-        upsert(connection, api_day, [{**day, "used": 0}])
-        return and_(*(api_day.c[name] == value for name, value in day.items()))
+    def _day(self, now: datetime, *, used: int) -> dict[str, object]:
+        return {"application": self._application, "utc_day": _utc_day(now), "used": used}
 
     def _add_missing_slots(self) -> None:
         with self._store.write() as connection:
@@ -205,13 +213,13 @@ class Limits:
 def used_today(store: Store, application: str, now: datetime) -> int:
     """How many requests of this UTC day are used."""
     with store.shared.read() as connection:
-        return _used(connection, application, _utc_day(now))
+        return _used(connection, application, now)
 
 
 def rest_of_today(store: Store, application: str, account: str, now: datetime, most: int) -> int:
     """How many of the day's `most` requests the account may still use."""
     with store.shared.read() as connection:
-        used = _used(connection, application, _utc_day(now))
+        used = _used(connection, application, now)
         return Claims(application, account).read(connection, now).rest(most, used)
 
 
@@ -228,10 +236,6 @@ def _utc_day(now: datetime) -> str:
     return now.date().isoformat()
 
 
-def _used(connection: Connection, application: str, day: str) -> int:
-    used: int | None = connection.scalar(
-        select(api_day.c.used)
-        .where(api_day.c.application == application)
-        .where(api_day.c.utc_day == day)
-    )
+def _used(connection: Connection, application: str, now: datetime) -> int:
+    used: int | None = connection.scalar(_USED, {"of": application, "day": _utc_day(now)})
     return used or 0

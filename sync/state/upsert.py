@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import Connection, Select, Table, Update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
@@ -36,6 +36,25 @@ def upsert(
     """
     if rows:
         connection.execute(_minding(_insert(connection, table), table, update), list(rows))
+
+
+def update_or_put(
+    connection: Connection,
+    update: Update,
+    values: Mapping[str, object],
+    table: Table,
+    row: Mapping[str, object],
+) -> bool:
+    """Carry out the `update` of one row with its `values`; False when it concerns none.
+
+    When it finds none, `row` is put there, unless it is there, and the update carried out again.
+    So where the row is there already, as it mostly is, one statement does.
+    """
+    # Those that are found count, on MariaDB too: SQLAlchemy asks it for that (CLIENT_FOUND_ROWS).
+    if connection.execute(update, values).rowcount == 0:
+        upsert(connection, table, [row])
+        return connection.execute(update, values).rowcount == 1
+    return True
 
 
 def _insert(connection: Connection, table: Table) -> Any:

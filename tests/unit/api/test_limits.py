@@ -1,11 +1,13 @@
 """The pace and the quota, as each kind of database keeps them."""
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from sync.api.claims import Claims, want
 from sync.api.limits import Limits, next_day, rest_of_today, used_today
@@ -202,8 +204,9 @@ def test_applications_are_counted_apart(
     assert used_today(store, "another", clock()) == 4
 
 
+@pytest.mark.parametrize("claims", [None, Claims(APPLICATION, "a")])
 def test_the_first_requests_ever_and_of_a_day_may_come_at_once(
-    store: Store, clock: SetClock
+    store: Store, clock: SetClock, claims: Claims | None
 ) -> None:
     workers = 6
     barrier = threading.Barrier(workers, timeout=20)
@@ -211,7 +214,13 @@ def test_the_first_requests_ever_and_of_a_day_may_come_at_once(
     def work() -> None:
         barrier.wait()
         limits = Limits(
-            store, APPLICATION, per_second=100, per_day=100, stop=SteppedStop(clock), clock=clock
+            store,
+            APPLICATION,
+            per_second=100,
+            per_day=100,
+            stop=SteppedStop(clock),
+            clock=clock,
+            claims=claims,
         )
         for day in range(3):
             barrier.wait()
@@ -226,6 +235,35 @@ def test_the_first_requests_ever_and_of_a_day_may_come_at_once(
     for day in range(3):
         now = datetime(2026, 11, 24 + day, tzinfo=UTC)
         assert used_today(store, APPLICATION, now) == workers
+    if claims is not None:
+        with store.read() as connection:
+            assert claims.read(connection, now).mine == workers
+
+
+def test_a_request_asks_the_database_no_more_than_it_must(
+    store: Store, limits: Open, clock: SetClock
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if table := re.search(r"\bapi_\w+", statement):
+            asked.append((statement.split()[0], table[0]))
+
+    want(store, APPLICATION, {"other": clock()})
+    ours = limits(account="ours")
+    _request(ours)
+    event.listen(store.engine, "before_cursor_execute", note)
+    _request(ours)
+    assert asked == [
+        ("SELECT", "api_slot"),
+        ("SELECT", "api_claim"),
+        ("UPDATE", "api_slot"),
+        ("UPDATE", "api_day"),
+        ("SELECT", "api_claim"),
+        ("SELECT", "api_day"),
+        ("UPDATE", "api_claim"),
+        ("UPDATE", "api_slot"),
+    ]
 
 
 # --- several accounts of one application ----------------------------------------------------------
