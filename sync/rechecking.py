@@ -1,6 +1,7 @@
 """Rows that are, cell for cell, what they were at the last reading are not checked again."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.metadata import version
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sync import contact
+from sync import contact, settings
 from sync.contact.findings import Problem
 from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
@@ -25,11 +26,12 @@ from sync.state.checked_rows import FEW, CheckedRows, Found
 
 # Between cells, and for one that has no text; a chunk with either in it is always checked.
 _BETWEEN, _NULL = "\x1f", "\x1e"
-# What these know of the world decides what a row comes to, beside what the program says of it: its
-# files, since between two versions there may be many changes.
-_KNOWING = ("email-validator", "phonenumbers", "pyarrow")
-_SAYING = (
+# What they know of the world decides what a row comes to.
+_PACKAGES = ("babel", "email-validator", "idna", "phonenumbers", "pyarrow")
+# So do these: not the program's version, since between two of them there may be many changes.
+_FILES = (
     *sorted(Path(getfile(contact)).parent.glob("*.py")),
+    *(Path(getfile(settings)).with_name(name) for name in ("groups.py", "mapping.py")),
     *(Path(getfile(module)) for module in (checked_rows, staging)),
     Path(__file__),
 )
@@ -63,12 +65,20 @@ def basis_of(configuration: str, mapping: ColumnMapping) -> str:
     The list of those who are never sent is no part of it, since it is looked at each time.
     """
     recipes = [f"{each.name} {each.recipe.model_dump_json()}" for each in mapping.fields]
-    versions = [f"{package} {version(package)}" for package in _KNOWING]
-    text = "\n".join([configuration, *recipes, *versions])
-    digest = blake2b(text.encode(), digest_size=16)
-    for file in _SAYING:
+    text = "\n".join([_PROGRAM, configuration, *recipes])
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digest(files: Iterable[Path], packages: Iterable[str]) -> str:
+    versions = [sys.version, *(f"{package} {version(package)}" for package in packages)]
+    digest = blake2b("\n".join(versions).encode())
+    for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+# Once, since a program that goes on while another is installed is what it was when it began.
+_PROGRAM = _digest(_FILES, _PACKAGES)
 
 
 def pieces(
@@ -102,7 +112,9 @@ def _columns_read(mapping: ColumnMapping, rules: Rules) -> tuple[str, ...]:
 
 
 def _lines(frame: pd.DataFrame, columns: tuple[str, ...]) -> pa.Array | None:
-    """Each row's cells as one text; None when they can't be told apart in it."""
+    """Each row's cells as one text; None when there are none, or they can't be told apart in it."""
+    if not columns:
+        return None
     cells = [text_column(frame[column]) for column in columns]
     for each in cells:
         data = raw_bytes(each)

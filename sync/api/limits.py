@@ -107,7 +107,7 @@ class Limits:
         quota that was spent, by a clock that is slower than ours.
         """
         with self._store.write() as connection:
-            day = self._day(sent_at - _CLOCK_SKEW, used=self._per_day)
+            day = self._day_row(sent_at - _CLOCK_SKEW, used=self._per_day)
             upsert(connection, api_day, [day], update=["used"])
 
     def exhausted(self, now: datetime, *, kept: int = 0) -> QuotaExhausted:
@@ -171,7 +171,7 @@ class Limits:
 
     def _count(self, connection: Connection, now: datetime, most: int) -> None:
         day = {"of": self._application, "day": _utc_day(now), "most": most}
-        if not update_or_put(connection, _COUNT, day, api_day, self._day(now, used=0)):
+        if not update_or_put(connection, _COUNT, day, api_day, self._day_row(now, used=0)):
             raise self.exhausted(now, kept=self._per_day - most)
         if self._claims is None:
             return
@@ -195,7 +195,7 @@ class Limits:
             until=until,
         )
 
-    def _day(self, now: datetime, *, used: int) -> dict[str, object]:
+    def _day_row(self, now: datetime, *, used: int) -> dict[str, object]:
         return {"application": self._application, "utc_day": _utc_day(now), "used": used}
 
     def _add_missing_slots(self) -> None:

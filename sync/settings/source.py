@@ -131,7 +131,8 @@ class Source(Section):
         6_000,
         ge=100,
         le=1_000_000,
-        description="How many rows are in memory at once.",
+        description="How many rows are in memory at once. From some 100,000 on each row is checked "
+        "each day; fewer are known again when they are as they were.",
     )
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ def text_of(value: object) -> str:
             return str(value)
 
 
-def text_column(values: Iterable[object]) -> pa.Array:
+def text_cells(values: Iterable[object]) -> pa.Array:
     """A column of text cells."""
     cells = list(values)
     try:
@@ -61,7 +61,7 @@ def arrow_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
         return _filled(column.cast(pa.large_string()))
-    return text_column(column.to_pylist())
+    return text_cells(column.to_pylist())
 
 
 def _filled(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sync.clock import utc_now
 from sync.errors import ConfigurationError, SourceError
 from sync.settings.options import Source
-from sync.source.as_text import text_column
+from sync.source.as_text import text_cells
 from sync.source.changes import Newest, since_value
 from sync.source.chunk import Chunk, Place, frame_of
 from sync.source.drivers import first_line, is_time_out, limit_time, open_engine
@@ -90,7 +90,7 @@ class DatabaseSource:
                 columns = list(zip(*rows, strict=True))
                 if at is not None:
                     self._newest.add(columns[at])
-                frame = frame_of(self.header, [text_column(cells) for cells in columns])
+                frame = frame_of(self.header, [text_cells(cells) for cells in columns])
                 yield Chunk(frame, np.arange(row, row + len(rows), dtype=np.int64))
                 row += len(rows)
         if row == 1 and self._since is None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sync.errors import ConfigurationError, SourceError
 from sync.settings.options import Source
-from sync.source.as_text import text_column, text_of
+from sync.source.as_text import text_cells, text_of
 from sync.source.chunk import Chunk, Place, RowFault, frame_of
 from sync.source.opening import clean_header, no_rows
 from sync.source.packed import BAD_ZIP, searchable
@@ -85,8 +85,8 @@ class WorkbookSource:
                 continue
             numbers.append(number)
             table.append((texts + [""] * width)[:width])
-        columns = [text_column(column) for column in zip(*table, strict=True)]
-        columns = columns or [text_column(()) for _ in self.header]
+        columns = [text_cells(column) for column in zip(*table, strict=True)]
+        columns = columns or [text_cells(()) for _ in self.header]
         return Chunk(
             frame_of(self.header, columns), np.array(numbers, dtype=np.int64), tuple(faults)
         )

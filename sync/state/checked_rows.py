@@ -5,9 +5,10 @@ day are, cell for cell, those of the day before. So an account's checked rows ar
 staging needs of them; what is not found here is checked. A row is known by the text of its cells,
 no digest of it, so that no two are ever taken for one.
 
-They lie in stretches: the rows of a chunk, in the source's order, compressed. By that order they
-are found again, so that memory doesn't grow with the source: a stretch is looked for behind the one
-that was found last. A source that comes in another order each day is checked each day.
+They lie in stretches: the rows of a chunk, compressed. By the stretches' order, which is the
+source's, they are found again, so that memory doesn't grow with the source: a stretch is looked for
+behind the one that was found last. A source that comes in another order each day is checked each
+day. As long as something of a stretch is found it stays whole, until a tenth of a chunk is new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     Positions = npt.NDArray[np.int64]
     Mask = npt.NDArray[np.bool_]
 
-# Where a chunk's rows may lie, as seen from the stretch in which the last ones were found; and if
-# they don't: rows before them were taken out of the source, or put in.
-_NEAR = (0, 1)
-_FARTHER = (-1, 2, 3, 4)
+# Where a chunk's rows may lie, as seen from the stretch in which the last ones were found: in the
+# next one, unless some were put in or taken out before them; and if many were, farther away.
+_NEAR = (1, 0, 2)
+_FARTHER = (-1, 3, 4)
 # Up to this share of a chunk may be new before it is looked for farther away, or kept anew.
 FEW = 0.1
 # By a smaller share of a chunk's rows no stretch is told to be where the chunk lies.
@@ -92,8 +93,8 @@ class CheckedRows:
             self._order = [(row.id, row.place) for row in connection.execute(stretches)]
             self._numbers = count((connection.scalar(last) or 0) + 1)
         self._opened: dict[int, pa.RecordBatch] = {}
-        self._at = 0
-        self._astray = False
+        self._at = -1  # the first stretch is the one behind it
+        self._missed = 0
         self._needed: dict[int, int] = {}
 
     def find(self, lines: "pa.Array", but: "Callable[[pa.Array], Mask]") -> Found | None:
@@ -103,9 +104,13 @@ class CheckedRows:
         """
         import numpy as np
 
+        if not len(lines):
+            return None
         every = np.arange(len(lines))
-        found, missing = self._look(lines, every, _NEAR)
-        if len(missing) > FEW * len(lines) and not self._astray:
+        # If all rows of some chunks are others now, it lies as many stretches behind the last one.
+        near = dict.fromkeys((*_NEAR, self._missed, 1 + self._missed))
+        found, missing = self._look(lines, every, tuple(near))
+        if len(missing) > FEW * len(lines) and not self._missed:
             more, missing = self._look(lines, missing, _FARTHER)
             found += more
         self._go_on_from(found, _SOME * len(lines))
@@ -155,7 +160,7 @@ class CheckedRows:
         self._needed[number] = place
 
     def finish(self, connection: Connection) -> None:
-        """Forget what the source, which was read to its end, has no more."""
+        """Forget the stretches of which the source, read to its end, has nothing any more."""
         numbers = connection.scalars(select(checked_rows.c.id).where(_of(self._account))).all()
         for some in portions([each for each in numbers if each not in self._needed]):
             connection.execute(
@@ -202,9 +207,9 @@ class CheckedRows:
 
     def _go_on_from(self, found: "list[_Hits]", enough: float) -> None:
         told = [hits.index for hits in found if len(hits.positions) >= enough]
-        self._astray = not told
+        self._missed = 0 if told else self._missed + 1
         self._at = max(told, default=self._at)
-        near = {number for number, _ in self._order[self._at : self._at + len(_NEAR)]}
+        near = {number for number, _ in self._order[max(self._at, 0) : self._at + 1 + max(_NEAR)]}
         self._opened = {number: each for number, each in self._opened.items() if number in near}
 
 
@@ -260,15 +265,15 @@ def _batch(contacts: Ready, first_body: int) -> "pa.RecordBatch":
     """Contacts as they are kept, but for their lines."""
     import pyarrow as pa
 
-    count = len(contacts)
+    size = len(contacts)
     columns = {
         **contacts.columns,
-        "body_id": pa.array(range(first_body, first_body + count), pa.int64()),
+        "body_id": pa.array(range(first_body, first_body + size), pa.int64()),
         "lists": _texts(contacts.lists),
         "tags": _texts(contacts.tags),
     }
     schema = _schema()
-    arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in schema]
+    arrays = [columns.get(field.name, pa.nulls(size, field.type)) for field in schema]
     return pa.record_batch(arrays, schema=schema)
 
 

@@ -23,6 +23,7 @@ from sync.progress import Silent
 from sync.rechecking import basis_of
 from sync.report.rejects import RejectsFile
 from sync.settings import Settings
+from sync.settings.options import Consent, Duplicates, FieldMapping, Lists, Tags
 from sync.state import bodies, staging
 from sync.state.checked_rows import CheckedRows
 from sync.state.id_sets import LISTS, TAGS
@@ -126,7 +127,7 @@ class Reading:
         return [
             (
                 *(row.row, row.email, row.fingerprint, row.size, row.precedence, row.source_key),
-                *(row.owned, row.owned_size, text),
+                *(row.owned, row.owned and row.owned_size, text),
                 *(lists[row.list_set_id], tags.get(row.tag_set_id)),
             )
             for row, text in zip(rows, texts, strict=True)
@@ -290,31 +291,58 @@ def test_another_configuration_has_all_checked_again(reading: Reading) -> None:
     assert not any("Zoë" in row[-3] for row in rows_staged)
 
 
-def test_another_version_of_what_checks_has_all_checked_again(
+def test_another_program_has_all_checked_again(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [person(number) for number in range(200)]
     reading.read(rows)
-    monkeypatch.setattr(
-        rechecking, "version", lambda name: version(name) + ".1" * (name == "phonenumbers")
-    )
+    monkeypatch.setattr(rechecking, "_PROGRAM", "another")
     reading.read(rows)
     assert sum(reading.checked) == 200
 
 
-def test_another_program_has_all_checked_again(
-    reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_program_is_its_files_and_what_they_know_of_the_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [person(number) for number in range(200)]
-    reading.read(rows)
-    names = [file.name for file in rechecking._SAYING]
-    assert {"validation.py", "canonical.py", "dates.py", "checked_rows.py"} <= set(names)
+    names = {file.name for file in rechecking._FILES}
+    assert {"validation.py", "canonical.py", "dates.py", "mapping.py", "checked_rows.py"} <= names
+    assert rechecking._digest(rechecking._FILES, rechecking._PACKAGES) == rechecking._PROGRAM
     changed = tmp_path / "dates.py"
     changed.write_text("# another one")
-    files = (*rechecking._SAYING[1:], changed)
-    monkeypatch.setattr(rechecking, "_SAYING", files)
-    reading.read(rows)
-    assert sum(reading.checked) == 200
+    others = [rechecking._digest((*rechecking._FILES[1:], changed), rechecking._PACKAGES)]
+    for package in ("babel", "phonenumbers"):
+        with monkeypatch.context() as changing:
+            changing.setattr(
+                rechecking,
+                "version",
+                lambda name, new=package: version(name) + ".1" * (name == new),
+            )
+            others.append(rechecking._digest(rechecking._FILES, rechecking._PACKAGES))
+    assert len({rechecking._PROGRAM, *others}) == 4
+
+
+def test_what_lies_behind_a_changed_part_is_found_again(reading: Reading) -> None:
+    rows = [person(number) for number in range(1_000)]
+    for first, last in ((100, 200), (300, 700), (0, 250), (130, 380)):
+        reading.read(rows)
+        rows[first:last] = [person(each, first_name=f"{first}") for each in range(first, last)]
+        reading.read(rows)
+        assert sum(reading.checked) <= last - first + 100
+
+
+def test_a_source_of_which_nothing_is_read_is_checked(reading: Reading) -> None:
+    columns = {"email": {"constant": "one@example.com"}}
+    sections = {
+        "mapping": FieldMapping.model_validate({"auto": False, "columns": columns}),
+        "consent": Consent(all_rows_have_consent=True),
+        "lists": Lists(names=("Customers",), create_missing=True),
+        "tags": Tags(),
+        "duplicates": Duplicates(),
+        "source": reading.settings.source.model_copy(update={"key_column": None}),
+    }
+    changed = reading.settings.model_copy(update=sections)
+    bare = replace(reading, settings=changed)
+    assert len(bare.read([person(1), person(2)])[0]) == 2
 
 
 def test_cells_that_hold_the_mark_between_cells_are_not_mixed_up(reading: Reading) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.source.as_text import arrow_text, text_column, text_of
+from sync.source.as_text import arrow_text, text_cells, text_of
 from sync.source.changes import Newest, since_value
 
 HOUR = dt.timedelta(hours=1)
@@ -43,7 +43,7 @@ NOW = dt.datetime(2026, 1, 3, tzinfo=dt.UTC)
 )
 def test_a_value_is_text(value: object, text: str) -> None:
     assert text_of(value) == text
-    assert text_column([value, "x"]).to_pylist() == [text, "x"]
+    assert text_cells([value, "x"]).to_pylist() == [text, "x"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_text_of_any_arrow_type_is_text(kind: pa.DataType) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.booleans())))
 def test_any_values_make_a_column_of_text(values: list[object]) -> None:
-    cells = text_column(values).to_pylist()
+    cells = text_cells(values).to_pylist()
     assert len(cells) == len(values)
     assert all(isinstance(cell, str) for cell in cells)
 
