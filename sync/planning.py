@@ -89,6 +89,7 @@ class Planning:
         self._readdressed = False
         self._carried = Counts()
         self._actions: Mapping[Action, int] = {}
+        self._known = 0
         self._left_out = 0
         self._held_back = 0
         self._told: set[int] = set()
@@ -165,8 +166,6 @@ class Planning:
         recording = self._recording
         if recording.partial and not recording.counts.valid:
             return None  # nothing changed in the source
-        with self._store.read() as connection:
-            known = audience.size(connection, self._account)
         # A partial read has not seen the whole source, so its size says nothing.
         last = None
         if not recording.partial:
@@ -174,7 +173,7 @@ class Planning:
         try:
             plan.guard(
                 recording.counts,
-                known=known,
+                known=self._known,
                 last=last.counts if last else None,
                 limits=self._settings.guard,
             )
@@ -282,10 +281,13 @@ class Planning:
         recording = self._recording
         actions = self._actions
         held_back = actions[Action.REFUSED]
+        self._known = audience.size(connection, self._account)
         # A partial read can't tell who is gone from the source.
         gone = 0
         if not recording.partial:
-            gone = comparison.gone(connection, self._account, recording.run_id, actions)
+            gone = comparison.gone(
+                connection, self._account, recording.run_id, actions, known=self._known
+            )
         self._tell_left_out(connection, actions)
         recording.counts = replace(
             recording.counts,

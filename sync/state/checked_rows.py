@@ -188,11 +188,16 @@ class CheckedRows:
             if not 0 <= index < len(self._order) or not len(missing):
                 continue
             batch = self._open(index)
+            number, _ = self._order[index]
+            if len(missing) == len(lines) and lines.equals(batch.column("line")):
+                found = batch.drop_columns("line")
+                return [_Hits(index, number, missing, found)], missing[:0]
             wanted = lines if len(missing) == len(lines) else lines.take(pa.array(missing))
             places = pc.index_in(wanted, value_set=batch.column("line"))
             there = places.is_valid().to_numpy(zero_copy_only=False)
             if there.any():
-                hits.append(_Hits(index, self._order[index][0], missing[there], batch, places))
+                found = batch.drop_columns("line").take(places.drop_null())
+                hits.append(_Hits(index, number, missing[there], found))
                 missing = missing[~there]
         return hits, missing
 
@@ -215,13 +220,12 @@ class CheckedRows:
 
 @dataclass(frozen=True, slots=True)
 class _Hits:
-    """Which positions of a chunk were found in a stretch, and where; null for those that aren't."""
+    """Which positions of a chunk were found in a stretch, and what they came to."""
 
     index: int
     number: int
     positions: "Positions"
     batch: "pa.RecordBatch"
-    places: "pa.Array"
 
 
 def _joined(hits: Sequence[_Hits], but: "Callable[[pa.Array], Mask]") -> Found | None:
@@ -230,14 +234,14 @@ def _joined(hits: Sequence[_Hits], but: "Callable[[pa.Array], Mask]") -> Found |
 
     if not hits:
         return None
-    batch = pa.concat_batches(
-        [each.batch.drop_columns("line").take(each.places.drop_null()) for each in hits]
-    )
+    batch = pa.concat_batches([each.batch for each in hits])
     positions = np.concatenate([each.positions for each in hits])
-    kept = np.flatnonzero(~but(batch.column("email")))
-    order = kept[np.argsort(positions[kept])]
     first = {each.number: int(each.positions[0]) for each in hits}
-    return Found(positions[order], batch.take(pa.array(order)), first) if len(order) else None
+    kept = np.flatnonzero(~but(batch.column("email")))
+    if len(hits) > 1 or len(kept) < len(positions):
+        order = kept[np.argsort(positions[kept])]
+        positions, batch = positions[order], batch.take(pa.array(order))
+    return Found(positions, batch, first) if len(positions) else None
 
 
 # What is staged of a row, beside its number.

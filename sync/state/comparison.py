@@ -125,14 +125,14 @@ def absent(run_id: int) -> ColumnElement[bool]:
     return and_(~present, contact.c.email.not_in(formers))
 
 
-def gone(connection: Connection, account: str, run_id: int, counted: Mapping[Action, int]) -> int:
-    """How many synced contacts the source has no more; `counted` are the actions once compared.
+def gone(
+    connection: Connection, account: str, run_id: int, counted: Mapping[Action, int], *, known: int
+) -> int:
+    """How many of the `known` contacts the source has no more; `counted` are the compared actions.
 
     Who is changed or unchanged is one of them, under the former address perhaps; of the others it
     is looked up. Each address is there once.
     """
-    ours = select(func.count()).select_from(contact).where(contact.c.account == account)
-    known = connection.scalar(ours) or 0
     if not known:
         return 0
     kept = (Action.UNCHANGED, Action.CHANGED)

@@ -69,7 +69,8 @@ class Town:
     def counts(self, run_id: int) -> dict[str, int]:
         with self.store.read() as connection:
             counted = comparison.counts(connection, run_id)
-            gone = comparison.gone(connection, self.account, run_id, counted)
+            known = audience.size(connection, self.account)
+            gone = comparison.gone(connection, self.account, run_id, counted, known=known)
         return {action.value: count for action, count in counted.items() if count} | (
             {"gone": gone} if gone else {}
         )
