@@ -143,8 +143,7 @@ def _lines_to_keep(
     told = np.isin(of_contacts, [problem.row for problem in checked.problems])
     if len(told) - told.sum() <= FEW * len(rows):
         return None
-    at = pa.array(np.where(told, -1, np.searchsorted(rows, of_contacts)))
-    at = pc.if_else(pc.less(at, 0), None, at)
+    at = pa.array(np.searchsorted(rows, of_contacts), mask=told)
     if known is not None:
         at = pa.concat_arrays([pa.array(known.positions), at])
     return lines.take(at)

@@ -182,22 +182,21 @@ class CheckedRows:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        hits = []
+        hits: list[_Hits] = []
         for offset in offsets:
             index = self._at + offset
             if not 0 <= index < len(self._order) or not len(missing):
                 continue
             batch = self._open(index)
             number, _ = self._order[index]
-            if len(missing) == len(lines) and lines.equals(batch.column("line")):
-                found = batch.drop_columns("line")
-                return [_Hits(index, number, missing, found)], missing[:0]
+            kept, known = batch.column("line"), batch.drop_columns("line")
             wanted = lines if len(missing) == len(lines) else lines.take(pa.array(missing))
-            places = pc.index_in(wanted, value_set=batch.column("line"))
+            if wanted.equals(kept):
+                return [*hits, _Hits(index, number, missing, known)], missing[:0]
+            places = pc.index_in(wanted, value_set=kept)
             there = places.is_valid().to_numpy(zero_copy_only=False)
             if there.any():
-                found = batch.drop_columns("line").take(places.drop_null())
-                hits.append(_Hits(index, number, missing[there], found))
+                hits.append(_Hits(index, number, missing[there], known.take(places.drop_null())))
                 missing = missing[~there]
         return hits, missing
 
