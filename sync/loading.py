@@ -17,12 +17,12 @@ from sync.destination import Destination
 from sync.progress import Progress
 from sync.rechecking import Piece, pieces
 from sync.rejections import from_fault, from_problem
-from sync.report.rejects import RejectsFile
+from sync.report.rejects import Entry, RejectsFile
 from sync.settings import Settings
 from sync.source import Chunk, ContactSource, open_source, suppressed_lines
-from sync.state import staging
 from sync.state.checked_rows import CheckedRows
 from sync.state.duplicates import Merged
+from sync.state.staging import Ready, Staging
 from sync.state.store import Store
 from sync.stop import Stop
 
@@ -76,21 +76,20 @@ def load(
     the whole source is read. Raises SourceError, StateError or StopRequested.
     """
     rows = rejected = withheld = warnings = 0
+    with store.read() as connection:
+        staging = Staging(connection, run_id)
     # Checked and made ready in one thread: it is many short steps, after each of which it would
     # wait for the interpreter's lock. The database stages in few long ones, without that lock.
     for piece in one_ahead(pieces(source, mapping, rules, checked_rows)):
         stop.check()
-        staged = _stage(run_id, piece, destination, checked_rows, store)
-        for fault in piece.fresh.faults:
-            rejects.add(from_fault(fault))
-        for problem in piece.problems:
-            rejects.add(from_problem(problem, _key(piece.fresh, rules.key_column, problem.row)))
-            warnings += problem.severity is Severity.WARNING
-        read = len(piece.rows) + len(piece.fresh.faults)
-        rows += read
-        rejected += read - staged
+        staged = _stage(staging, piece, destination, checked_rows, store)
+        for entry in _told(piece, rules.key_column):
+            rejects.add(entry)
+        warnings += sum(problem.severity is Severity.WARNING for problem in piece.problems)
+        rows += len(piece)
+        rejected += len(piece) - staged
         withheld += piece.withheld
-        progress.advance(read)
+        progress.advance(len(piece))
     if checked_rows is not None:
         with store.write() as connection:
             checked_rows.finish(connection)
@@ -98,7 +97,7 @@ def load(
 
 
 def _stage(
-    run_id: int,
+    staging: Staging,
     piece: Piece,
     destination: Destination,
     checked_rows: CheckedRows | None,
@@ -108,10 +107,10 @@ def _stage(
     # What is lost with the machine is read again.
     with store.write(durable=False) as connection:
 
-        def stage(contacts: staging.Ready) -> int:
+        def stage(contacts: Ready) -> int:
             lists = destination.list_sets(connection, contacts.lists.different)
             tags = destination.tag_sets(connection, contacts.tags.different)
-            return staging.stage(connection, run_id, contacts, lists, tags)
+            return staging.add(connection, contacts, lists, tags)
 
         known, contacts, rows = piece.known, piece.contacts, piece.rows
         if known is not None:
@@ -132,8 +131,18 @@ def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:
     return Merged(body, len(encoded), fingerprint(encoded), start, adds)
 
 
-def _key(chunk: Chunk, column: str | None, row: int) -> str:
+def _told(piece: Piece, key_column: str | None) -> list[Entry]:
+    """What is told of a piece's rows, in their order."""
+    faults = [from_fault(fault) for fault in piece.faults]
+    problems = [
+        from_problem(problem, _key(piece.fresh, key_column, problem.row))
+        for problem in piece.problems
+    ]
+    return sorted(faults + problems, key=lambda entry: entry.row)
+
+
+def _key(chunk: Chunk | None, column: str | None, row: int) -> str:
     """What the company calls the row, when the configuration names the column."""
-    if column is None:
+    if chunk is None or column is None:
         return ""
     return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])

@@ -1,7 +1,7 @@
 """Rows that are, cell for cell, what they were at the last reading are not checked again."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.metadata import version
@@ -20,12 +20,14 @@ from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
 from sync.contact.text import literal, raw_bytes, text_column
 from sync.contact.validation import Checked, check
-from sync.source import Chunk, ContactSource
+from sync.source import Chunk, ContactSource, RowFault
 from sync.state import checked_rows, staging
 from sync.state.checked_rows import FEW, CheckedRows, Found
 
 # Between cells, and for one that has no text; a chunk with either in it is always checked.
 _BETWEEN, _NULL = "\x1f", "\x1e"
+# So many rows, few of each chunk, are checked together: a check is many steps for any number.
+_TOGETHER = 1_000
 # What they know of the world decides what a row comes to.
 _PACKAGES = ("babel", "email-validator", "idna", "phonenumbers", "pyarrow")
 # So do these: not the program's version, since between two of them there may be many changes.
@@ -39,12 +41,12 @@ _FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A chunk of the source, and what became of its rows.
+    """Rows of the source, and what became of them.
 
     Attributes:
-        rows: The numbers of all rows.
+        rows: The numbers of the rows of the chunk that they are of.
         known: What was found of them, and was not checked again.
-        fresh: The chunk with the others alone.
+        fresh: The others, which were checked.
         contacts: What these came to; None when there are none.
         lines: The texts by which the known ones and these contacts are known the next time, null
             for one of which something was told; None when they are not to be kept.
@@ -52,11 +54,20 @@ class Piece:
 
     rows: npt.NDArray[np.int64]
     known: Found | None
-    fresh: Chunk
+    fresh: Chunk | None = None
     contacts: staging.Ready | None = None
     problems: tuple[Problem, ...] = ()
     withheld: int = 0
     lines: pa.Array | None = None
+
+    @property
+    def faults(self) -> tuple[RowFault, ...]:
+        """The rows that could not be read."""
+        return self.fresh.faults if self.fresh else ()
+
+    def __len__(self) -> int:
+        fresh = len(self.fresh.rows) if self.fresh else 0
+        return len(self.known or ()) + fresh + len(self.faults)
 
 
 def basis_of(configuration: str, mapping: ColumnMapping) -> str:
@@ -84,26 +95,50 @@ _PROGRAM = _digest(_FILES, _PACKAGES)
 def pieces(
     source: ContactSource, mapping: ColumnMapping, rules: Rules, known_rows: CheckedRows | None
 ) -> Iterator[Piece]:
-    """The source's chunks, checked as far as they must be, and made ready to be staged."""
+    """The source's rows, checked as far as they must be, and made ready to be staged.
+
+    What is told of them comes in their order.
+    """
     columns = _columns_read(mapping, rules)
+    waiting: list[Chunk] = []
     for chunk in source.chunks():
         lines = known = None
         if known_rows is not None and (lines := _lines(chunk.frame, columns)) is not None:
             known = known_rows.find(lines, rules.suppressed.holds)
         fresh = _without(chunk, known)
-        if known is not None and not len(fresh.rows):
-            yield Piece(chunk.rows, known, fresh)
-            continue
-        checked = check(fresh, mapping, rules)
-        yield Piece(
-            chunk.rows,
-            known,
-            fresh,
-            staging.ready(checked.contacts),
-            checked.problems,
-            checked.withheld,
-            None if lines is None else _lines_to_keep(lines, chunk.rows, known, checked),
-        )
+        few = known is not None and len(fresh.rows) <= FEW * len(chunk.rows)
+        if few:
+            yield Piece(chunk.rows, known)
+            waiting += [fresh] if len(fresh.rows) or fresh.faults else []
+        if waiting and (not few or sum(len(each.rows) for each in waiting) >= _TOGETHER):
+            yield _checked(_joined(waiting), mapping, rules)
+            waiting = []
+        if not few:
+            yield _checked(fresh, mapping, rules, rows=chunk.rows, known=known, lines=lines)
+    if waiting:
+        yield _checked(_joined(waiting), mapping, rules)
+
+
+def _checked(
+    fresh: Chunk,
+    mapping: ColumnMapping,
+    rules: Rules,
+    *,
+    rows: npt.NDArray[np.int64] | None = None,
+    known: Found | None = None,
+    lines: pa.Array | None = None,
+) -> Piece:
+    rows = fresh.rows if rows is None else rows
+    checked = check(fresh, mapping, rules)
+    return Piece(
+        rows,
+        known,
+        fresh,
+        staging.ready(checked.contacts),
+        checked.problems,
+        checked.withheld,
+        None if lines is None else _lines_to_keep(lines, rows, known, checked),
+    )
 
 
 def _columns_read(mapping: ColumnMapping, rules: Rules) -> tuple[str, ...]:
@@ -132,6 +167,14 @@ def _without(chunk: Chunk, known: Found | None) -> Chunk:
     fresh[known.positions] = False
     at = np.flatnonzero(fresh)
     return replace(chunk, frame=chunk.frame.take(at), rows=chunk.rows[at])
+
+
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    return Chunk(
+        pd.concat([chunk.frame for chunk in chunks]),
+        np.concatenate([chunk.rows for chunk in chunks]),
+        tuple(fault for chunk in chunks for fault in chunk.faults),
+    )
 
 
 def _lines_to_keep(

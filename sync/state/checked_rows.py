@@ -39,7 +39,8 @@ _NEAR = (1, 0, 2)
 _FARTHER = (-1, 3, 4)
 # Up to this share of a chunk may be new before it is looked for farther away, or kept anew.
 FEW = 0.1
-# By a smaller share of a chunk's rows no stretch is told to be where the chunk lies.
+# A smaller share of a chunk's rows tells of no stretch that the chunk lies there, and isn't looked
+# for any more.
 _SOME = 0.01
 # MariaDB takes 16 MB at once, unless it is told otherwise.
 _LARGEST = 8_000_000
@@ -111,8 +112,7 @@ class CheckedRows:
         near = dict.fromkeys((*_NEAR, self._missed, 1 + self._missed))
         found, missing = self._look(lines, every, tuple(near))
         if len(missing) > FEW * len(lines) and not self._missed:
-            more, missing = self._look(lines, missing, _FARTHER)
-            found += more
+            found += self._look(lines, missing, _FARTHER)[0]
         self._go_on_from(found, _SOME * len(lines))
         return _joined(found, but)
 
@@ -180,23 +180,18 @@ class CheckedRows:
     ) -> "tuple[list[_Hits], Positions]":
         """What is found in stretches at these offsets, and which positions are missing still."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         hits: list[_Hits] = []
         for offset in offsets:
             index = self._at + offset
-            if not 0 <= index < len(self._order) or not len(missing):
+            # To check a few costs less than to look for them.
+            if not 0 <= index < len(self._order) or len(missing) <= _SOME * len(lines):
                 continue
             batch = self._open(index)
-            number, _ = self._order[index]
-            kept, known = batch.column("line"), batch.drop_columns("line")
             wanted = lines if len(missing) == len(lines) else lines.take(pa.array(missing))
-            if wanted.equals(kept):
-                return [*hits, _Hits(index, number, missing, known)], missing[:0]
-            places = pc.index_in(wanted, value_set=kept)
-            there = places.is_valid().to_numpy(zero_copy_only=False)
-            if there.any():
-                hits.append(_Hits(index, number, missing[there], known.take(places.drop_null())))
+            there, known = _held(wanted, batch.column("line"), batch.drop_columns("line"))
+            if len(known):
+                hits.append(_Hits(index, self._order[index][0], missing[there], known))
                 missing = missing[~there]
         return hits, missing
 
@@ -225,6 +220,24 @@ class _Hits:
     number: int
     positions: "Positions"
     batch: "pa.RecordBatch"
+
+
+def _held(
+    wanted: "pa.Array", kept: "pa.Array", batch: "pa.RecordBatch"
+) -> "tuple[Mask, pa.RecordBatch]":
+    """Which of the wanted lines are among the kept ones, and what is kept of them in `batch`."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if len(wanted) == len(kept):
+        # As on most days, when they stand in their old places.
+        same = pc.equal(wanted, kept)
+        there = same.to_numpy(zero_copy_only=False)
+        if there.sum() >= (1 - _SOME) * len(there):
+            return there, batch if there.all() else batch.filter(same)
+    places = pc.index_in(wanted, value_set=kept)
+    there = places.is_valid().to_numpy(zero_copy_only=False)
+    return np.asarray(there), batch.take(places.drop_null())
 
 
 def _joined(hits: Sequence[_Hits], but: "Callable[[pa.Array], Mask]") -> Found | None:

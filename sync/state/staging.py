@@ -74,46 +74,51 @@ def ready(contacts: "pd.DataFrame") -> Ready:
     )
 
 
-def stage(
-    connection: Connection,
-    run_id: int,
-    contacts: Ready,
-    list_sets: Mapping[tuple[str, ...], int],
-    tag_sets: Mapping[tuple[str, ...], int | None],
-) -> int:
-    """Add contacts to the run, whose sets of lists and tags have these numbers.
+class Staging:
+    """Stages the contacts of one run."""
 
-    Returns the number of the first body that was kept; the others follow.
-    """
-    count = len(contacts)
-    if not count:
-        return 0
-    import pyarrow as pa
-
-    from sync.state.bulk_insert import insert_columns
-
-    account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
-    columns = dict(contacts.columns)
-    first = 0
-    if "body_id" not in columns:
-        first = bodies.keep(connection, account, contacts.blocks)
-        columns["body_id"] = pa.array(range(first, first + count), pa.int64())
-    constants: dict[str, Any] = {
-        "run_id": run_id,
+    def __init__(self, connection: Connection, run_id: int) -> None:
+        self._account = connection.scalar(select(run.c.account).where(run.c.id == run_id)) or ""
         # What most contacts are, so that little is left to write when they are compared.
-        "action": Action.UNCHANGED if comparison.anybody(connection, account) else Action.NEW,
-    }
-    for name, coded, sets in (
-        ("list_set_id", contacts.lists, list_sets),
-        ("tag_set_id", contacts.tags, tag_sets),
-    ):
-        numbers = [sets[each] for each in coded.different]
-        if len(set(numbers)) == 1:
-            constants[name] = numbers[0]
-        else:
-            columns[name] = pa.array(numbers, pa.int64()).take(pa.array(coded.codes))
-    insert_columns(connection, staged, columns, constants)
-    return first
+        anybody = comparison.anybody(connection, self._account)
+        action = Action.UNCHANGED if anybody else Action.NEW
+        self._same: Mapping[str, Any] = {"run_id": run_id, "action": action}
+
+    def add(
+        self,
+        connection: Connection,
+        contacts: Ready,
+        list_sets: Mapping[tuple[str, ...], int],
+        tag_sets: Mapping[tuple[str, ...], int | None],
+    ) -> int:
+        """Add contacts, whose sets of lists and tags have these numbers.
+
+        Returns the number of the first body that was kept; the others follow.
+        """
+        count = len(contacts)
+        if not count:
+            return 0
+        import pyarrow as pa
+
+        from sync.state.bulk_insert import insert_columns
+
+        columns = dict(contacts.columns)
+        first = 0
+        if "body_id" not in columns:
+            first = bodies.keep(connection, self._account, contacts.blocks)
+            columns["body_id"] = pa.array(range(first, first + count), pa.int64())
+        constants = dict(self._same)
+        for name, coded, sets in (
+            ("list_set_id", contacts.lists, list_sets),
+            ("tag_set_id", contacts.tags, tag_sets),
+        ):
+            numbers = [sets[each] for each in coded.different]
+            if len(set(numbers)) == 1:
+                constants[name] = numbers[0]
+            else:
+                columns[name] = pa.array(numbers, pa.int64()).take(pa.array(coded.codes))
+        insert_columns(connection, staged, columns, constants)
+        return first
 
 
 def _coded(sets: "pd.Series") -> Coded:

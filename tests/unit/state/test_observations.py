@@ -82,7 +82,9 @@ class Town:
         )
         with self.store.write() as connection:
             lists = LISTS.set_id(connection, ACCOUNT, (A,))
-            staging.stage(connection, run_id, staging.ready(frame), {(): lists}, {(): None})
+            staging.Staging(connection, run_id).add(
+                connection, staging.ready(frame), {(): lists}, {(): None}
+            )
             connection.execute(
                 update(staged).where(staged.c.run_id == run_id).values(action=action)
             )

@@ -43,7 +43,9 @@ class Town:
             with self.store.write() as connection:
                 list_set = LISTS.set_id(connection, self.account, lists)
                 frame = _frame(chunk, row)
-                staging.stage(connection, run_id, staging.ready(frame), {(): list_set}, {(): None})
+                staging.Staging(connection, run_id).add(
+                    connection, staging.ready(frame), {(): list_set}, {(): None}
+                )
             row += len(chunk)
         return run_id
 
@@ -191,7 +193,9 @@ def test_merged_rows_go_with_the_lists_and_the_tags_of_all(town: Town) -> None:
         tags: dict[tuple[str, ...], int | None] = {
             (name,): TAGS.set_id(connection, ACCOUNT, (name * 36,)) for name in "ST"
         }
-        staging.stage(connection, run_id, staging.ready(frame), lists, {(): None, **tags})
+        staging.Staging(connection, run_id).add(
+            connection, staging.ready(frame), lists, {(): None, **tags}
+        )
         drop_duplicates(
             connection,
             run_id,
