@@ -1,7 +1,7 @@
 """Waiting for an answer no longer than a stop allows.
 
-A signal interrupts no read of Python's, and an answer may take as long as the time-out. So a
-request is made in a thread of its own, which is left behind when a stop is asked for and the answer
+A signal interrupts no read of Python's, and an answer may take as long as the time-out. So requests
+are made in a thread of their own, which is left behind when a stop is asked for and the answer
 doesn't come soon.
 """
 
@@ -9,36 +9,65 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from datetime import timedelta
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any
 
 from sync.stop import Stop
-
-_T = TypeVar("_T")
 
 # How long an answer is waited for after a stop was asked for; a stop must end within 10 seconds.
 PATIENCE = timedelta(seconds=5)
 _LOOK_EVERY = timedelta(seconds=0.2)
+_Work = Callable[[], Any]
 
 
 class Abandoned(Exception):
     """A stop was asked for, and the answer had not come after `PATIENCE`."""
 
 
-def unless_stopped(work: Callable[[], _T], stop: Stop) -> _T:
-    """Do the work and return what it returns; raises Abandoned, or what the work raises."""
-    answer: Future[_T] = Future()
+class RequestThread:
+    """A thread for one request after another; it begins with the first.
 
-    def run() -> None:
-        try:
-            answer.set_result(work())
-        except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
-            answer.set_exception(error)
+    To start one for each request took a tenth of the request's time.
+    """
 
-    threading.Thread(target=run, name="request", daemon=True).start()
-    left = PATIENCE
-    while not wait([answer], _LOOK_EVERY.total_seconds()).done:
-        if stop.requested:
-            left -= _LOOK_EVERY
-            if left <= timedelta(0):
-                raise Abandoned
-    return answer.result()
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._waiting: SimpleQueue[tuple[_Work, Future[Any]] | None] | None = None
+
+    def close(self) -> None:
+        """Let the thread end."""
+        if self._waiting is not None:
+            self._waiting.put(None)
+            self._waiting = None
+
+    def do(self, work: Callable[[], Any]) -> Any:
+        """Do the work and return what it returns; raises Abandoned, or what the work raises."""
+        answer: Future[Any] = Future()
+        if self._waiting is None:
+            self._waiting = SimpleQueue()
+            threading.Thread(
+                target=_work_off, args=[self._waiting], name="requests", daemon=True
+            ).start()
+        self._waiting.put((work, answer))
+        left = PATIENCE
+        while not wait([answer], _LOOK_EVERY.total_seconds()).done:
+            if self._stop.requested:
+                left -= _LOOK_EVERY
+                if left <= timedelta(0):
+                    self.close()
+                    raise Abandoned
+        return answer.result()
+
+
+def _work_off(waiting: "SimpleQueue[tuple[_Work, Future[Any]] | None]") -> None:
+    while (next_one := waiting.get()) is not None:
+        _do(*next_one)
+        # An import's body is large, and the next request may come late.
+        del next_one
+
+
+def _do(work: _Work, answer: "Future[Any]") -> None:
+    try:
+        answer.set_result(work())
+    except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
+        answer.set_exception(error)

@@ -13,7 +13,7 @@ import structlog
 import tenacity
 from requests.auth import AuthBase
 
-from sync.api.abandoning import Abandoned, unless_stopped
+from sync.api.abandoning import Abandoned, RequestThread
 from sync.api.answers import explain, read_refusal
 from sync.api.limits import Limits
 from sync.clock import Clock, utc_now
@@ -121,6 +121,7 @@ class ApiSession:
         self._stop = stop
         self._timeout = timeout.total_seconds()
         self._clock = clock
+        self._thread = RequestThread(stop)
         self._http = requests.Session()
         self._http.headers["Accept"] = "application/json"
         self.requests_sent = 0
@@ -129,6 +130,7 @@ class ApiSession:
 
     def close(self) -> None:
         """Close the connections."""
+        self._thread.close()
         self._http.close()
 
     def get(self, path: str, params: Params | None = None) -> Json:
@@ -212,7 +214,7 @@ class ApiSession:
             self.requests_sent += 1
             started = self._clock()
             try:
-                response = unless_stopped(send, self._stop)
+                response: requests.Response = self._thread.do(send)
             except Abandoned:
                 if not request.repeatable:
                     raise OutcomeUnknown(
