@@ -11,7 +11,7 @@ from sync.state.comparison import Action
 from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
 from sync.state.outbox import BatchState
-from sync.state.schema import batch, kept_plan, run, staged
+from sync.state.schema import batch, contact, kept_plan, observation, run, staged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,9 +142,10 @@ def all_staged(connection: Connection) -> None:
             "CREATE INDEX IF NOT EXISTS ix_staged_run_id_email ON staged "
             "(run_id, email, action, fingerprint, list_set_id, tag_set_id)"
         )
-        # A sample does (https://sqlite.org/lang_analyze.html#approx).
+        # A sample does (https://sqlite.org/lang_analyze.html#approx), of all that are joined.
         connection.exec_driver_sql("PRAGMA analysis_limit=400")
-        connection.exec_driver_sql("ANALYZE staged")
+        for table in (staged, contact, observation):
+            connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
 def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int]]:
