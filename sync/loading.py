@@ -133,7 +133,9 @@ def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:
 
 def _told(piece: Piece, key_column: str | None) -> list[Entry]:
     """What is told of a piece's rows, in their order."""
-    faults = [from_fault(fault) for fault in piece.faults]
+    if piece.fresh is None:
+        return []
+    faults = [from_fault(fault) for fault in piece.fresh.faults]
     problems = [
         from_problem(problem, _key(piece.fresh, key_column, problem.row))
         for problem in piece.problems
@@ -141,8 +143,8 @@ def _told(piece: Piece, key_column: str | None) -> list[Entry]:
     return sorted(faults + problems, key=lambda entry: entry.row)
 
 
-def _key(chunk: Chunk | None, column: str | None, row: int) -> str:
+def _key(chunk: Chunk, column: str | None, row: int) -> str:
     """What the company calls the row, when the configuration names the column."""
-    if chunk is None or column is None:
+    if column is None:
         return ""
     return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])

@@ -20,7 +20,7 @@ from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
 from sync.contact.text import literal, raw_bytes, text_column
 from sync.contact.validation import Checked, check
-from sync.source import Chunk, ContactSource, RowFault
+from sync.source import Chunk, ContactSource
 from sync.state import checked_rows, staging
 from sync.state.checked_rows import FEW, CheckedRows, Found
 
@@ -60,14 +60,8 @@ class Piece:
     withheld: int = 0
     lines: pa.Array | None = None
 
-    @property
-    def faults(self) -> tuple[RowFault, ...]:
-        """The rows that could not be read."""
-        return self.fresh.faults if self.fresh else ()
-
     def __len__(self) -> int:
-        fresh = len(self.fresh.rows) if self.fresh else 0
-        return len(self.known or ()) + fresh + len(self.faults)
+        return len(self.known or ()) + len(self.fresh or ())
 
 
 def basis_of(configuration: str, mapping: ColumnMapping) -> str:
@@ -106,11 +100,11 @@ def pieces(
         if known_rows is not None and (lines := _lines(chunk.frame, columns)) is not None:
             known = known_rows.find(lines, rules.suppressed.holds)
         fresh = _without(chunk, known)
-        few = known is not None and len(fresh.rows) <= FEW * len(chunk.rows)
+        few = len(fresh.rows) <= FEW * len(chunk.rows)
         if few:
             yield Piece(chunk.rows, known)
-            waiting += [fresh] if len(fresh.rows) or fresh.faults else []
-        if waiting and (not few or sum(len(each.rows) for each in waiting) >= _TOGETHER):
+            waiting += [fresh] if len(fresh) else []
+        if waiting and (not few or sum(map(len, waiting)) >= _TOGETHER):
             yield _checked(_joined(waiting), mapping, rules)
             waiting = []
         if not few:

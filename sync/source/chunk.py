@@ -28,6 +28,10 @@ class Chunk:
     rows: npt.NDArray[np.int64]
     faults: tuple[RowFault, ...] = ()
 
+    def __len__(self) -> int:
+        """With those that could not be read."""
+        return len(self.rows) + len(self.faults)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -297,13 +297,15 @@ def _texts(sets: Coded) -> "pa.Array":
     import pyarrow as pa
 
     texts = [orjson.dumps(names).decode() for names in sets.different]
-    return pa.array(texts, pa.large_string()).take(pa.array(sets.codes, pa.int64()))
+    return pa.array(texts, pa.large_string()).take(pa.array(sets.codes))
 
 
 def _coded(texts: "pa.Array") -> Coded:
+    import numpy as np
+
     coded = texts.dictionary_encode()
     different = [tuple(orjson.loads(text)) for text in coded.dictionary.to_pylist()]
-    return Coded(different, coded.indices.to_pylist())
+    return Coded(different, coded.indices.to_numpy().astype(np.int64))
 
 
 def _packed(batch: "pa.RecordBatch") -> bytes:

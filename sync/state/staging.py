@@ -14,6 +14,8 @@ from sync.state.outbox import BatchState
 from sync.state.schema import batch, contact, kept_plan, observation, run, staged
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -43,7 +45,7 @@ class Coded:
     """Different sets, and which of them each contact has."""
 
     different: Sequence[tuple[str, ...]]
-    codes: Sequence[int]
+    codes: "npt.NDArray[np.int64]"
 
 
 def ready(contacts: "pd.DataFrame") -> Ready:
@@ -122,8 +124,7 @@ class Staging:
 
 
 def _coded(sets: "pd.Series") -> Coded:
-    different: dict[tuple[str, ...], int] = {}
-    codes = [different.setdefault(each, len(different)) for each in sets]
+    codes, different = sets.factorize()
     return Coded(tuple(different), codes)
 
 

@@ -238,6 +238,19 @@ def test_only_new_rows_are_checked(reading: Reading) -> None:
     assert "Grace" in staged_rows[345][-3]
 
 
+def test_the_few_new_rows_of_many_chunks_are_checked_together(reading: Reading) -> None:
+    rows = [person(number) for number in range(1_000)]
+    reading.read(rows)
+    new = range(50, 1_000, 100)
+    for number in new:
+        rows[number] = person(number, birthday="31.02.1990")
+    staged_rows, told, loaded = reading.read(rows)
+    assert reading.checked == [len(new)]
+    assert (len(staged_rows), loaded.rows, loaded.warnings) == (1_000, 1_000, len(new))
+    places = [int(line.split(",")[1]) for line in told.splitlines()[1:]]
+    assert places == [number + 2 for number in new]
+
+
 @pytest.mark.parametrize("gone", [1, 7, 99, 230])
 def test_rows_are_found_again_where_others_were_taken_out_or_put_in(
     reading: Reading, gone: int
