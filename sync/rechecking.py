@@ -44,7 +44,7 @@ class Piece:
     """Rows of the source, and what became of them.
 
     Attributes:
-        rows: The numbers of the rows of the chunk that they are of.
+        rows: The numbers of all rows of the chunk, by whose places `known` and `lines` go.
         known: What was found of them, and was not checked again.
         fresh: The others, which were checked.
         contacts: What these came to; None when there are none.

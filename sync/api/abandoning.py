@@ -10,14 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from datetime import timedelta
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from sync.stop import Stop
+
+_T = TypeVar("_T")
+_Waiting = SimpleQueue["tuple[Callable[[], Any], Future[Any]] | None"]
 
 # How long an answer is waited for after a stop was asked for; a stop must end within 10 seconds.
 PATIENCE = timedelta(seconds=5)
 _LOOK_EVERY = timedelta(seconds=0.2)
-_Work = Callable[[], Any]
 
 
 class Abandoned(Exception):
@@ -32,7 +34,7 @@ class RequestThread:
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
-        self._waiting: SimpleQueue[tuple[_Work, Future[Any]] | None] | None = None
+        self._waiting: _Waiting | None = None
 
     def close(self) -> None:
         """Let the thread end."""
@@ -40,14 +42,11 @@ class RequestThread:
             self._waiting.put(None)
             self._waiting = None
 
-    def do(self, work: Callable[[], Any]) -> Any:
+    def do(self, work: Callable[[], _T]) -> _T:
         """Do the work and return what it returns; raises Abandoned, or what the work raises."""
-        answer: Future[Any] = Future()
         if self._waiting is None:
-            self._waiting = SimpleQueue()
-            threading.Thread(
-                target=_work_off, args=[self._waiting], name="requests", daemon=True
-            ).start()
+            self._waiting = _started()
+        answer: Future[_T] = Future()
         self._waiting.put((work, answer))
         left = PATIENCE
         while not wait([answer], _LOOK_EVERY.total_seconds()).done:
@@ -59,14 +58,21 @@ class RequestThread:
         return answer.result()
 
 
-def _work_off(waiting: "SimpleQueue[tuple[_Work, Future[Any]] | None]") -> None:
+def _started() -> _Waiting:
+    """What waits for a new thread."""
+    waiting: _Waiting = SimpleQueue()
+    threading.Thread(target=_work_off, args=[waiting], name="requests", daemon=True).start()
+    return waiting
+
+
+def _work_off(waiting: _Waiting) -> None:
     while (next_one := waiting.get()) is not None:
         _do(*next_one)
         # An import's body is large, and the next request may come late.
         del next_one
 
 
-def _do(work: _Work, answer: "Future[Any]") -> None:
+def _do(work: Callable[[], Any], answer: "Future[Any]") -> None:
     try:
         answer.set_result(work())
     except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)

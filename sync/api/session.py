@@ -214,7 +214,7 @@ class ApiSession:
             self.requests_sent += 1
             started = self._clock()
             try:
-                response: requests.Response = self._thread.do(send)
+                response = self._thread.do(send)
             except Abandoned:
                 if not request.repeatable:
                     raise OutcomeUnknown(

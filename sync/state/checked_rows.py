@@ -39,8 +39,8 @@ _NEAR = (1, 0, 2)
 _FARTHER = (-1, 3, 4)
 # Up to this share of a chunk may be new before it is looked for farther away, or kept anew.
 FEW = 0.1
-# A smaller share of a chunk's rows tells of no stretch that the chunk lies there, and isn't looked
-# for any more.
+# When a smaller share of a chunk's rows is found in a stretch, the chunk doesn't lie there. When a
+# smaller one is missing, it isn't looked for any farther.
 _SOME = 0.01
 # MariaDB takes 16 MB at once, unless it is told otherwise.
 _LARGEST = 8_000_000

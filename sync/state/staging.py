@@ -11,7 +11,7 @@ from sync.state.comparison import Action
 from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
 from sync.state.outbox import BatchState
-from sync.state.schema import batch, contact, kept_plan, observation, run, staged
+from sync.state.schema import batch, kept_plan, run, staged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,10 +129,9 @@ def _coded(sets: "pd.Series") -> Coded:
 
 
 def all_staged(connection: Connection) -> None:
-    """Say that all of a source is staged, so that the database looks how much it is.
+    """Say that all of a source is staged, so that the database knows how to find it.
 
-    PostgreSQL and SQLite would take a table that has just been filled for a small one, and compare
-    row by row, or look for an address among all rows of the run.
+    PostgreSQL would take a table that has just been filled for a small one, and compare row by row.
     SQLite sorts the addresses now, a tenth of what it takes to put each in its place as it comes;
     with them lies what the comparison looks at, so that it reads nothing else.
     """
@@ -143,10 +142,28 @@ def all_staged(connection: Connection) -> None:
             "CREATE INDEX IF NOT EXISTS ix_staged_run_id_email ON staged "
             "(run_id, email, action, fingerprint, list_set_id, tag_set_id)"
         )
-        # A sample does (https://sqlite.org/lang_analyze.html#approx), of all that are joined.
-        connection.exec_driver_sql("PRAGMA analysis_limit=400")
-        for table in (staged, contact, observation):
-            connection.exec_driver_sql(f"ANALYZE {table.name}")
+        _have_addresses_looked_up(connection)
+
+
+def _have_addresses_looked_up(connection: Connection) -> None:
+    """Have SQLite look for an address where it lies, not among all of a run or an account.
+
+    It plans by statistics, and without any it goes through all. What ANALYZE would find now holds
+    as little: on a first sync there is no contact yet. So it is told what holds of the large tables
+    that matter, whatever they are now (https://sqlite.org/fileformat2.html#stat1tab). Open
+    connections notice since the index is made in the same transaction.
+    """
+    connection.exec_driver_sql("PRAGMA analysis_limit=1")
+    connection.exec_driver_sql("ANALYZE staged")  # makes the table, where it is not there yet
+    connection.exec_driver_sql("DELETE FROM sqlite_stat1 WHERE tbl IN ('staged', 'contact')")
+    connection.exec_driver_sql(
+        "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES "
+        "('staged', 'staged', '1000000 1000000 1'), "
+        "('staged', 'ix_staged_run_id_email', '1000000 1000000 1 1 1 1 1'), "
+        "('contact', 'contact', '1000000 1000000 1'), "
+        "('contact', 'ix_contact_account_source_key', '1000000 1000000 1')"
+    )
+    connection.exec_driver_sql("ANALYZE sqlite_schema")
 
 
 def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int]]:

@@ -238,14 +238,18 @@ def test_only_new_rows_are_checked(reading: Reading) -> None:
     assert "Grace" in staged_rows[345][-3]
 
 
-def test_the_few_new_rows_of_many_chunks_are_checked_together(reading: Reading) -> None:
+@pytest.mark.parametrize(("together", "checks"), [(1_000, [10]), (3, [3, 3, 3, 1])])
+def test_the_few_new_rows_of_many_chunks_are_checked_together(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch, together: int, checks: list[int]
+) -> None:
+    monkeypatch.setattr(rechecking, "_TOGETHER", together)
     rows = [person(number) for number in range(1_000)]
     reading.read(rows)
     new = range(50, 1_000, 100)
     for number in new:
         rows[number] = person(number, birthday="31.02.1990")
     staged_rows, told, loaded = reading.read(rows)
-    assert reading.checked == [len(new)]
+    assert reading.checked == checks
     assert (len(staged_rows), loaded.rows, loaded.warnings) == (1_000, 1_000, len(new))
     places = [int(line.split(",")[1]) for line in told.splitlines()[1:]]
     assert places == [number + 2 for number in new]

@@ -1,0 +1,149 @@
+"""What SQLite does for each step of a run grows no faster than the contacts.
+
+Counted in steps of its virtual machine, which are the same each time. Without knowing how large its
+tables are it looks for each contact among all of them, which a few thousand don't show in seconds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, event, update
+
+from sync.state import absences, audience, comparison, follow_ups, refusals, staging, uncleared
+from sync.state.comparison import Action
+from sync.state.duplicates import drop_duplicates
+from sync.state.id_sets import LISTS, TAGS
+from sync.state.schema import staged
+from sync.state.store import Store, open_store
+from tests.conftest import SettingsFor
+from tests.unit.state.test_staging import NOW, A, B, Town
+
+_STEPS_AT_ONCE = 100
+_FEW, _MANY = 1_000, 4_000
+_SOME = 20
+
+
+class Counted:
+    """A state whose steps are counted: `steps` are those of each thing that was done, by name."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.steps: dict[str, int] = {}
+        self._sum = 0
+        event.listen(store.engine, "connect", self._count)
+        store.engine.dispose()  # of the connections that are not counted
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[Connection]:
+        """A transaction for something of this name."""
+        before = self._sum
+        with self.store.write() as connection:
+            yield connection
+        self.steps[what] = self._sum - before
+
+    def all_of(self, what: str, found: Iterable[object]) -> None:
+        """Go through what is found in transactions of its own."""
+        before = self._sum
+        for _ in found:
+            pass
+        self.steps[what] = self._sum - before
+
+    def _count(self, connection: object, _: object) -> None:
+        def one_more() -> int:
+            self._sum += 1
+            return 0
+
+        connection.set_progress_handler(one_more, _STEPS_AT_ONCE)  # type: ignore[attr-defined]
+
+
+def _first_sync(counted: Counted, town: Town, contacts: int) -> None:
+    _run(counted, town, _people(contacts, "1"), lists=(A,))
+
+
+def _a_first_sync_beside_a_small_account(counted: Counted, town: Town, contacts: int) -> None:
+    _run(counted, Town(counted.store, "small"), _people(_SOME, "1"), lists=(A,))
+    _run(counted, town, _people(contacts, "1"), lists=(A,))
+
+
+def _all_others_a_day_later(counted: Counted, town: Town, contacts: int) -> None:
+    _run(counted, town, _people(contacts, "1"), lists=(A, B))
+    # Some are gone, and each of the others has left a list and a value.
+    _run(counted, town, _people(contacts, "2")[contacts // 10 :], lists=(A,))
+
+
+@pytest.mark.parametrize(
+    "day", [_first_sync, _a_first_sync_beside_a_small_account, _all_others_a_day_later]
+)
+def test_no_step_grows_faster_than_the_contacts(
+    settings_for: SettingsFor, day: Callable[[Counted, Town, int], None]
+) -> None:
+    few, many = (_steps(settings_for, day, contacts) for contacts in (_FEW, _MANY))
+
+    # Four times as many; sixteen times, where each contact is looked for among all.
+    too_many = {
+        what: (few[what], steps) for what, steps in many.items() if steps > 6 * few[what] + _SOME
+    }
+    assert not too_many
+    assert sum(few.values()) > _SOME
+
+
+def _steps(
+    settings_for: SettingsFor, day: Callable[[Counted, Town, int], None], contacts: int
+) -> dict[str, int]:
+    settings = settings_for()
+    directory = settings.state.directory / str(contacts)
+    state = settings.state.model_copy(update={"directory": directory})
+    with open_store(settings.model_copy(update={"state": state})) as store:
+        counted = Counted(store)
+        day(counted, Town(store), contacts)
+        return counted.steps
+
+
+def _people(contacts: int, value: str) -> list[tuple[str, str]]:
+    # In another order than that of their addresses.
+    return [(f"p{number * 7919 % 1_000_003}@x.org", value) for number in range(contacts)]
+
+
+def _run(
+    counted: Counted, town: Town, people: list[tuple[str, str]], *, lists: tuple[str, ...]
+) -> None:
+    """What a run asks the state, in its order."""
+    store, account = counted.store, town.account
+    with store.write() as connection:
+        staging.discard_settled(connection, account)
+        LISTS.remember(connection, account, {"A": A, "B": B})
+    run_id = town.stage(people, lists=lists)
+    with counted.doing("sort") as connection:
+        staging.all_staged(connection)
+    with counted.doing("duplicates") as connection:
+        drop_duplicates(connection, run_id, lambda _: None)
+    with store.write() as connection:
+        tags = TAGS.set_id(connection, account, (A,))
+        connection.execute(update(staged).where(staged.c.run_id == run_id).values(tag_set_id=tags))
+    with counted.doing("compare") as connection:
+        comparison.compare(connection, account, run_id)
+    with counted.doing("hold back") as connection:
+        refusals.hold_back(connection, account, run_id, NOW)
+    with counted.doing("hold lists") as connection:
+        follow_ups.hold_lists(connection, account, run_id)
+    with counted.doing("note emptied") as connection:
+        uncleared.note(connection, account, run_id, lambda *_: ("first_name",))
+    with counted.doing("doubt") as connection:
+        absences.doubt(connection, account, run_id, NOW)
+    with counted.doing("dismiss") as connection:
+        absences.dismiss(connection, account, [email for email, _ in people])
+    with counted.doing("count") as connection:
+        actions = comparison.counts(connection, run_id)
+        known = audience.size(connection, account)
+        comparison.gone(connection, account, run_id, actions, known=known)
+        follow_ups.count_gone(connection, account, run_id, 1, delete=False)
+        follow_ups.count_tagged(connection, account, run_id)
+        uncleared.count(connection, account, run_id, changed=actions[Action.CHANGED])
+    with counted.doing("note missing") as connection:
+        follow_ups.note_missing(connection, account, run_id, anybody=True)
+    town.send(run_id)
+    counted.all_of("clear", uncleared.waiting(store, account, run_id))
+    counted.all_of("leave", follow_ups.leaving(store, account, run_id))
+    counted.all_of("tag", follow_ups.tagging(store, account, run_id))
+    counted.all_of("gone", follow_ups.gone(store, account, 1))
