@@ -98,7 +98,7 @@ def count_gone(
     connection: Connection, account: str, run_id: int, after_runs: int, *, delete: bool
 ) -> int:
     """How many contacts this run would take off their lists, or delete, since they are gone."""
-    due = and_(absent(run_id), contact.c.missing_runs + 1 >= after_runs)
+    due = and_(absent(connection, run_id), contact.c.missing_runs + 1 >= after_runs)
     return (
         connection.scalar(
             select(func.count()).where(due, _to_go(connection, account, delete=delete))
@@ -112,7 +112,7 @@ def note_missing(connection: Connection, account: str, run_id: int, *, anybody: 
 
     Without `anybody` the source is known to have all of them.
     """
-    ours, missing = contact.c.account == account, absent(run_id)
+    ours, missing = contact.c.account == account, absent(connection, run_id)
     connection.execute(
         update(contact).where(ours, contact.c.missing_runs > 0, ~missing).values(missing_runs=0)
     )

@@ -94,7 +94,7 @@ _Rows = Iterator[tuple[Row[tuple[object, ...]], str, str]]
 
 def _rows(connection: Connection, account: str, staged_as: int, what: What) -> _Rows:
     """Each with its body there and the new one, empty where there is none; some at a time."""
-    wanted, key = _wanted(account, staged_as, what)
+    wanted, key = _wanted(connection, account, staged_as, what)
     after: ColumnElement[bool] = true()
     while rows := connection.execute(
         wanted.where(after).order_by(key).limit(_FETCHED_AT_ONCE)
@@ -114,7 +114,7 @@ def _texts(
 
 
 def _wanted(
-    account: str, staged_as: int, what: What
+    connection: Connection, account: str, staged_as: int, what: What
 ) -> tuple[Select[tuple[object, ...]], ColumnElement[object]]:
     """The rows, and by what they are sorted."""
     old = (
@@ -125,7 +125,8 @@ def _wanted(
     if what is What.GONE:
         nothing = (null().label(name) for name in ("new", "owned", "uncleared"))
         gone = select(contact.c.email, *old, *nothing)
-        return gone.where(contact.c.account == account, absent(staged_as)), contact.c.email
+        missing = absent(connection, staged_as)
+        return gone.where(contact.c.account == account, missing), contact.c.email
     # Who has a new address is there under the former one.
     there = func.coalesce(staged.c.former, staged.c.email)
     known = and_(contact.c.account == account, contact.c.email == there)

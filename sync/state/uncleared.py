@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Join, Row, and_, exists, func, or_, select, update
 
 from sync.portions import PER_STATEMENT, portions
 from sync.state import bodies
@@ -55,7 +55,8 @@ def note(connection: Connection, account: str, run_id: int, emptied: Emptied) ->
 
 def count(connection: Connection, account: str, run_id: int, *, changed: int) -> int:
     """Of how many contacts a run would clear fields once its `changed` ones are confirmed."""
-    left = connection.scalar(select(func.count()).where(_to_clear(account, run_id))) or 0
+    to_clear = select(func.count()).select_from(_beside(run_id)).where(_to_clear(account))
+    left = connection.scalar(to_clear) or 0
     if not changed:
         return left
     same = exists().where(
@@ -78,13 +79,12 @@ def waiting(store: Store, account: str, run_id: int) -> Iterator[Uncleared]:
     Left out is who ended it there, and whose new body is not confirmed: it may fill the field.
     """
     after = ""
-    in_source = and_(staged.c.run_id == run_id, staged.c.email == contact.c.email)
     while True:
         with store.read() as connection:
             rows = connection.execute(
                 select(contact.c.email, staged.c.row, contact.c.body_id, contact.c.uncleared)
-                .select_from(contact.outerjoin(staged, in_source))
-                .where(_to_clear(account, run_id), contact.c.email > after)
+                .select_from(_beside(run_id))
+                .where(_to_clear(account), contact.c.email > after)
                 .order_by(contact.c.email)
                 .limit(PER_STATEMENT)
             ).all()
@@ -137,20 +137,25 @@ def _changed(
         after = rows[-1].row
 
 
-def _to_clear(account: str, run_id: int) -> ColumnElement[bool]:
-    wanted = staged.alias()
-    unconfirmed = exists().where(
-        wanted.c.run_id == run_id,
-        wanted.c.email == contact.c.email,
-        wanted.c.fingerprint != contact.c.fingerprint,
+def _beside(run_id: int) -> Join:
+    """The contacts, each with what is staged of it.
+
+    Asked for whom nothing else is staged, MariaDB would look through all of the run for each.
+    """
+    return contact.outerjoin(
+        staged, and_(staged.c.run_id == run_id, staged.c.email == contact.c.email)
     )
+
+
+def _to_clear(account: str) -> ColumnElement[bool]:
+    confirmed = or_(staged.c.email.is_(None), staged.c.fingerprint == contact.c.fingerprint)
     ended = exists().where(
         observation.c.account == account,
         observation.c.email == contact.c.email,
         observation.c.kind.in_((Ended.UNSUBSCRIBED, Ended.DELETED)),
     )
     ours = and_(contact.c.account == account, contact.c.uncleared.is_not(None))
-    return and_(ours, ~unconfirmed, ~ended)
+    return and_(ours, confirmed, ~ended)
 
 
 def _read(fields: str | None) -> tuple[str, ...]:
