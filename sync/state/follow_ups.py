@@ -22,7 +22,6 @@ from sqlalchemy import (
     update,
 )
 
-from sync.portions import PER_STATEMENT
 from sync.state.bulk_changes import BulkKind
 from sync.state.comparison import Action, absent, has_tags, other_tags
 from sync.state.id_sets import LISTS, TAGS, IdSets
@@ -31,6 +30,8 @@ from sync.state.schema import contact, observation, staged
 from sync.state.store import Store
 
 _SENT = (Action.NEW, Action.CHANGED)
+# For each portion PostgreSQL and MariaDB sort all that is left.
+_READ_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +224,10 @@ def _by_address(
     while True:
         with store.read() as connection:
             rows = connection.execute(
-                wanted.where(address > after).order_by(address).limit(PER_STATEMENT)
+                wanted.where(address > after).order_by(address).limit(_READ_AT_ONCE)
             ).all()
         yield from rows
-        if len(rows) < PER_STATEMENT:
+        if len(rows) < _READ_AT_ONCE:
             return
         after = rows[-1].email
 

@@ -92,12 +92,12 @@ def test_no_step_grows_faster_than_the_contacts(
     store: Store, day: Callable[[Counted, Town, int], None]
 ) -> None:
     if store.engine.dialect.name == "postgresql":
-        pytest.skip("PostgreSQL doesn't tell at once how many rows it has looked at")
+        pytest.skip("PostgreSQL reads tables of this size whole, and rightly")
     few, many = (_steps(store, day, contacts) for contacts in (_FEW, _MANY))
 
     # Four times as many; sixteen times, where each contact is looked for among all.
     too_many = {
-        what: (few[what], steps) for what, steps in many.items() if steps > 8 * few[what] + _FEW
+        what: (few[what], steps) for what, steps in many.items() if steps > 6 * few[what] + _FEW
     }
     assert not too_many
     assert sum(few.values()) > _FEW
