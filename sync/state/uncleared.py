@@ -138,10 +138,7 @@ def _changed(
 
 
 def _beside(run_id: int) -> Join:
-    """The contacts, each with what is staged of it.
-
-    Asked for whom nothing else is staged, MariaDB would look through all of the run for each.
-    """
+    """The contacts, each with what is staged of it."""
     return contact.outerjoin(
         staged, and_(staged.c.run_id == run_id, staged.c.email == contact.c.email)
     )
