@@ -1,10 +1,11 @@
 """Work that is done while other work waits for a disk, a database or the interpreter's lock."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Generic, TypeVar
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
@@ -23,3 +24,28 @@ def one_ahead(items: Iterator[_T]) -> Iterator[_T]:
         while (item := coming.result()) is not None:
             coming = thread.submit(make)
             yield item
+
+
+class Beforehand(Generic[_K, _T]):
+    """What is made of something, and may have been made in a thread before it is asked for."""
+
+    def __init__(self, make: Callable[[_K], _T]) -> None:
+        self._make = make
+        self._thread = ThreadPoolExecutor(1)
+        self._coming: tuple[_K, Future[_T]] | None = None
+
+    def of(self, this: _K, following: _K | None) -> _T:
+        """What this comes to; that of the following one is begun, as what is likely asked for next.
+
+        What making one raises is raised in its turn, and of what is never asked for not at all.
+        """
+        coming, self._coming = self._coming, None
+        made = coming[1].result() if coming and coming[0] == this else self._make(this)
+        if following is not None:
+            make = copy_context().run
+            self._coming = following, self._thread.submit(make, self._make, following)
+        return made
+
+    def close(self) -> None:
+        """End the thread, when it has made what it is about."""
+        self._thread.shutdown(cancel_futures=True)

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from sync import memory
+from sync.ahead import Beforehand
 from sync.api import imports
 from sync.api.imports import Activity
 from sync.api.session import ApiSession
@@ -71,6 +73,7 @@ class Delivery:
         on_settled: Callable[[int], None],
     ) -> None:
         self._outbox = outbox
+        self._payloads = Beforehand(outbox.payload)
         self._session = session
         self._read_back = read_back
         self._options = options
@@ -104,6 +107,8 @@ class Delivery:
         try:
             return self._until_none_is_open(step)
         finally:
+            self._payloads.close()
+            memory.give_back()
             self._outbox.note_arrived()
 
     def _until_none_is_open(self, step: Callable[[list[Batch]], None]) -> Delivered:
@@ -145,25 +150,26 @@ class Delivery:
     def _send(self, batches: list[Batch]) -> None:
         """Post as many as may be in flight, and none when the day's quota for that is spent."""
         self._settle_all_posting(batches)
-        while self._spent is None and (entry := self._next()) is not None:
+        while self._spent is None and (waiting := self._next()):
             self._stop.check()
+            entry, following = waiting[0], waiting[1] if len(waiting) > 1 else None
             if (no_use := self._search.no_use(entry)) is not None:
                 self._fail(entry, no_use)
             else:
                 try:
-                    self._post(entry)
+                    self._post(entry, following)
                 except QuotaExhausted as spent:
                     # What is under way is confirmed with the requests that are kept for that.
                     self._spent = spent
 
-    def _next(self) -> Batch | None:
-        """The batch to post now, unless as many as may be are in flight."""
+    def _next(self) -> list[Batch]:
+        """The batch to post now and what may follow it; none if as many as may be are in flight."""
         batches = self._outbox.open()
         recorded = [entry for entry in batches if entry.state is BatchState.RECORDED]
         in_flight = len(batches) - len(recorded)
         if in_flight >= self._options.batches_in_flight:
-            return None
-        return max(recorded, key=self._search.turn, default=None)
+            return []
+        return sorted(recorded, key=self._search.turn, reverse=True)
 
     def _withdraw(self, batches: list[Batch]) -> None:
         self._settle_all_posting(batches)
@@ -177,8 +183,8 @@ class Delivery:
             if entry.state is BatchState.POSTING:
                 self._settle_posting(entry)
 
-    def _post(self, entry: Batch) -> None:
-        payload = self._outbox.payload(entry)
+    def _post(self, entry: Batch, following: Batch | None) -> None:
+        payload = self._payloads.of(entry, following)
         self._search.posting(entry)
         posting = self._outbox.begin_posting(entry, self._clock())
         try:

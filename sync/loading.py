@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sync import memory
 from sync.ahead import one_ahead
 from sync.contact.canonical import fingerprint
 from sync.contact.mapping import ColumnMapping
@@ -93,6 +94,7 @@ def load(
     if checked_rows is not None:
         with store.write() as connection:
             checked_rows.finish(connection)
+    memory.give_back()
     return Loaded(rows, rejected, withheld, warnings)
 
 

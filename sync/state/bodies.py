@@ -85,26 +85,25 @@ def read(connection: Connection, account: str, numbers: Iterable[int]) -> list[s
     return found
 
 
-def joined(connection: Connection, account: str, numbers: Sequence[int]) -> bytes:
-    """The bodies of these numbers, in their order, as the elements of a JSON array."""
+def elements(connection: Connection, account: str, numbers: Sequence[int]) -> Iterator[bytes]:
+    """The bodies of these numbers, in their order: elements of a JSON array, many in each text."""
     import numpy as np
 
     wanted = np.array(numbers, np.int64)
     if not len(wanted) or (np.diff(wanted) <= 0).any():
-        return ",".join(read(connection, account, numbers)).encode()
+        yield from (body.encode() for body in read(connection, account, numbers))
+        return
     # As they were staged: block after block, most of them whole.
     blocks, starts = np.unique(wanted // PER_BLOCK, return_index=True)
     places = dict(zip(blocks.tolist(), np.split(wanted % PER_BLOCK, starts[1:]), strict=True))
-    pieces = []
     for some in portions(places, _BLOCKS_AT_ONCE):
         for block, data in _blocks(connection, account, some):
             inside = places[block]
             if len(inside) == data.count(_BETWEEN) + 1:
-                pieces.append(data.replace(_BETWEEN, b","))
+                yield data.replace(_BETWEEN, b",")
             else:
                 lines = data.split(_BETWEEN)
-                pieces += [lines[place] for place in inside]
-    return b",".join(pieces)
+                yield b",".join([lines[place] for place in inside])
 
 
 def discard(connection: Connection, account: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from io import BytesIO
 
 from sqlalchemy import (
     ColumnElement,
@@ -139,7 +140,7 @@ class Outbox:
                 return import_payload([each.body for each in sent], list_ids)
             numbers = select(staged.c.body_id).where(_rows_of(entry)).order_by(staged.c.row)
             found = [number for (number,) in tuples(connection, numbers)]
-            return _framed(bodies.joined(connection, self._account, found), list_ids)
+            return _framed(bodies.elements(connection, self._account, found), list_ids)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
         """The batch's contacts in the source's order."""
@@ -316,15 +317,26 @@ def sent_body(body: str, action: str, owned: str | None) -> str:
 
 def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:
     """The body of POST /activities/contacts_json_import, of ready contact objects."""
-    return _framed(",".join(bodies).encode(), list_ids)
+    return _framed((body.encode() for body in bodies), list_ids)
 
 
-def _framed(contacts: bytes, list_ids: Iterable[str]) -> bytes:
+def _framed(contacts: Iterable[bytes], list_ids: Iterable[str]) -> bytes:
+    """The body, of elements of import_data; put together so that it is in memory once."""
     lists = ",".join(f'"{list_id}"' for list_id in list_ids)
-    # A contact has a number for text messages only with its day of consent (sync.contact.values);
-    # a text value can't hold this, since its quotation marks would be escaped.
-    sms = SMS_PERMISSION if b'"sms_number":"' in contacts else ""
-    return b"".join((b'{"import_data":[', contacts, f'],"list_ids":[{lists}]{sms}}}'.encode()))
+    payload = BytesIO()
+    payload.write(b'{"import_data":[')
+    sms = before = b""
+    for some in contacts:
+        payload.write(before)
+        payload.write(some)
+        before = b","
+        # A contact has a number for text messages only with its day of consent
+        # (sync.contact.values); a text value can't hold this, since its quotation marks would be
+        # escaped.
+        if b'"sms_number":"' in some:
+            sms = SMS_PERMISSION.encode()
+    payload.write(f'],"list_ids":[{lists}]'.encode() + sms + b"}")
+    return payload.getvalue()
 
 
 def _rows_of(entry: Batch) -> ColumnElement[bool]:

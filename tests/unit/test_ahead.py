@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from sync.ahead import one_ahead
+from sync.ahead import Beforehand, one_ahead
 
 
 def test_one_is_made_while_another_is_worked_on_and_no_more() -> None:
@@ -50,3 +50,43 @@ def test_the_thread_logs_as_its_maker_does() -> None:
     structlog.contextvars.bind_contextvars(account="museum")
     seen = one_ahead(structlog.contextvars.get_contextvars() for _ in range(2))
     assert [each["account"] for each in seen] == ["museum"] * 2
+
+
+def test_what_follows_is_made_while_this_is_worked_on() -> None:
+    begun = threading.Semaphore(0)
+    made: list[int] = []
+
+    def double(number: int) -> int:
+        made.append(number)
+        begun.release()
+        return 2 * number
+
+    doubled = Beforehand(double)
+    assert doubled.of(1, following=2) == 2
+    assert begun.acquire(timeout=60)
+    assert begun.acquire(timeout=60)  # the second is made by now
+    assert doubled.of(2, following=None) == 4
+    assert made == [1, 2]
+    doubled.close()
+
+
+def test_another_than_followed_is_made_all_the_same() -> None:
+    doubled = Beforehand(lambda number: 2 * number)
+    assert [doubled.of(1, following=2), doubled.of(7, following=None)] == [2, 14]
+    doubled.close()
+
+
+def test_what_making_one_beforehand_raises_is_raised_when_it_is_asked_for() -> None:
+    shares = Beforehand(lambda number: 12 // number)
+    assert shares.of(3, following=0) == 4
+    with pytest.raises(ZeroDivisionError):
+        shares.of(0, following=None)
+    shares.close()
+
+
+def test_no_thread_is_left_when_it_is_closed() -> None:
+    before = threading.active_count()
+    doubled = Beforehand(lambda number: 2 * number)
+    doubled.of(1, following=2)
+    doubled.close()
+    assert threading.active_count() == before

@@ -1,0 +1,31 @@
+"""Memory that was freed is given back."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# In a process of its own, whose heap is not full of other tests' holes.
+_SCRIPT = """
+from pathlib import Path
+from sync.memory import give_back
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+pieces = [bytes(20_000) for _ in range(5_000)]
+pins = [bytes(600) for _ in range(100)]  # behind them, so that the heap can't shrink
+del pieces
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps so much")
+def test_what_was_freed_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT], check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) > 50_000_000
