@@ -70,14 +70,21 @@ def test_what_follows_is_made_while_this_is_worked_on() -> None:
     doubled.close()
 
 
+def _double(number: int) -> int:
+    return 2 * number
+
+
 def test_another_than_followed_is_made_all_the_same() -> None:
-    doubled = Beforehand(lambda number: 2 * number)
+    doubled = Beforehand(_double)
     assert [doubled.of(1, following=2), doubled.of(7, following=None)] == [2, 14]
     doubled.close()
 
 
 def test_what_making_one_beforehand_raises_is_raised_when_it_is_asked_for() -> None:
-    shares = Beforehand(lambda number: 12 // number)
+    def share(number: int) -> int:
+        return 12 // number
+
+    shares = Beforehand(share)
     assert shares.of(3, following=0) == 4
     with pytest.raises(ZeroDivisionError):
         shares.of(0, following=None)
@@ -86,7 +93,7 @@ def test_what_making_one_beforehand_raises_is_raised_when_it_is_asked_for() -> N
 
 def test_no_thread_is_left_when_it_is_closed() -> None:
     before = threading.active_count()
-    doubled = Beforehand(lambda number: 2 * number)
+    doubled = Beforehand(_double)
     doubled.of(1, following=2)
     doubled.close()
     assert threading.active_count() == before
