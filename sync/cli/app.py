@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from sync.cli.options import EXIT_CODES, AccountOption, ConfigOption, Invocation
-from sync.cli.terminal import complain, nobody_reads, survive_encodings
+from sync.cli.terminal import complain, nobody_reads, say, survive_encodings
 from sync.errors import ContactSyncError, ExitCode, UsageError
 
 # What Typer makes of Ctrl-C.
@@ -45,8 +45,8 @@ COMMANDS = {
     "map": Command("map", "Show what each source column goes to."),
     "check": Command("check", "Look at everything that can be wrong."),
     "status": Command("status", "Show the last runs, the token, and the next run."),
-    "verify": Command("verify", "Read the audience back, and compare it with what was sent."),
-    "plan": Command("plan", "Look at a plan that the guard has stopped, and approve it.", "app"),
+    "verify": Command("verify", "Compare the whole audience with what was sent."),
+    "plan": Command("plan", "Look at a plan that was stopped, and approve it.", "app"),
     "alert": Command("alert", "Try how people are told that they are needed.", "app"),
     "state": Command("state", "Back the state up, and bring a backup back.", "app"),
     "install-service": Command("install_service", "Write systemd's units for this installation."),
@@ -67,6 +67,14 @@ class OnDemand(TyperGroup):
         if args and args[0] in COMMANDS:
             self.commands[args[0]] = COMMANDS[args[0]].load()
         return super().resolve_command(ctx, args)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        say(f"contact-sync {version('contact-sync')}")
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -106,6 +114,12 @@ def run(
     ] = 0,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Log every request to standard error.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version, and exit.", is_eager=True, callback=_tell_version
+        ),
     ] = False,
 ) -> None:
     """Bring a company's contacts into its Constant Contact account, every day.

@@ -28,7 +28,7 @@ _SAMPLES = 3
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
-    help="Look at a plan that the guard has stopped, and approve it.",
+    help="Look at a plan that was stopped, and approve it.",
 )
 
 

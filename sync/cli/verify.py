@@ -24,10 +24,11 @@ def command(
     ] = False,
     wait: WaitOption = 0,
 ) -> None:
-    """Read the audience back, and compare it with what was sent.
+    """Compare the whole audience with what was sent.
 
-    What people changed there is shown, and written to a CSV file. Nothing is changed in Constant
-    Contact. It costs a request for every 500 contacts of the account.
+    The audience is read back; what people changed there is shown, and written to a CSV file.
+    Nothing is changed in Constant Contact. It costs a request for every 500 contacts of the
+    account.
     """
     settings = settings_of(context, config, account)
     with opened_run(settings) as run:

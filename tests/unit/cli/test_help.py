@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ STABLE = {0, 3, 4, 64, 65, 66, 69, 70, 74, 75, 76, 77, 78}
 
 
 def help_of(*command: str) -> str:
-    done = CliRunner().invoke(app, [*command, "--help"], prog_name="contact-sync")
+    # As wide as most terminals are.
+    narrow = {"COLUMNS": "80"}
+    done = CliRunner().invoke(app, [*command, "--help"], prog_name="contact-sync", env=narrow)
     assert done.exit_code == 0
     return done.stdout
 
@@ -39,6 +42,11 @@ def test_the_help_is_for_people(command: tuple[str, ...]) -> None:
     assert text.startswith("Usage: contact-sync")
     assert max(map(len, text.splitlines())) <= 100
     assert "..." not in text.replace("[ARGS]...", "").replace("[OPTIONS]...", "")
+
+
+def test_the_version_is_told() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"contact-sync {version('contact-sync')}\n")
 
 
 def test_the_exit_codes_are_stable_and_listed() -> None:
