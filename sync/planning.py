@@ -14,7 +14,7 @@ from itertools import chain
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from sync import plan
+from sync import memory, plan
 from sync.api.session import ApiSession
 from sync.clock import Clock
 from sync.contact.mapping import ColumnMapping
@@ -58,6 +58,8 @@ from sync.state.store import Store
 from sync.stop import Stop
 
 _CHECKED_AT_ONCE = 10_000
+# Up to this share of what is staged are few to send.
+_FEW = 0.1
 # Of an account that can't be asked: its lists, its fields, who opted out, who was changed.
 _READ_AT_LEAST = 4
 
@@ -257,19 +259,24 @@ class Planning:
             )
             if self._readdressed:
                 address_changes.leave_for_later(connection, run_id, self._addresses.changes)
-        with self._write() as connection:
             self._actions = comparison.counts(connection, run_id)
-            # On most days there is nobody of whom more must be known, for which to look at all.
-            if self._actions[Action.NEW] + self._actions[Action.CHANGED]:
-                refusals.hold_back(connection, account, run_id, self._clock() - self._again_after)
-                follow_ups.hold_lists(connection, account, run_id)
-                uncleared.note(connection, account, run_id, self._emptied)
-                self._actions = comparison.counts(connection, run_id)
+        # On most days there is nobody of whom more must be known, for which to look at all.
+        to_send = self._actions[Action.NEW] + self._actions[Action.CHANGED]
+        if not to_send:
+            return
+        with self._write() as connection:
+            if to_send <= _FEW * sum(self._actions.values()):
+                staging.few_differ(connection)
+            refusals.hold_back(connection, account, run_id, self._clock() - self._again_after)
+            follow_ups.hold_lists(connection, account, run_id)
+            uncleared.note(connection, account, run_id, self._emptied)
+            self._actions = comparison.counts(connection, run_id)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """A transaction of the plan; a stop comes between them, since many contacts take long."""
         self._stop.check()
+        memory.give_back()
         with self._store.write() as connection:
             yield connection
 
