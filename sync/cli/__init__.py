@@ -2,6 +2,7 @@
 
 import gc
 import os
+import platform
 import sys
 
 from sync.errors import ExitCode
@@ -10,9 +11,10 @@ __all__ = ["main"]
 
 # jemalloc(3): for how many milliseconds memory that was freed waits to be used again.
 _JEMALLOC = "dirty_decay_ms:100,muzzy_decay_ms:0"
-# After how many more objects, and how many such looks, Python looks for unreachable cycles. Those
-# of its usual 700, while the program is loaded and its objects stay, are a tenth of each start.
-_COLLECTED_AFTER = (200_000, 30, 30)
+# After how many more objects Python looks for unreachable cycles among them, and after how many
+# such looks among the older ones. With its usual 700 that is a tenth of each start, in which the
+# program is loaded and nothing is unreachable.
+_COLLECTED_AFTER = (100_000, 10, 10)
 
 
 def main() -> None:
@@ -33,6 +35,7 @@ def _keep_little_memory() -> None:
     Arrow's usual one keeps three times what is in use when chunks come and go, and the system's
     gives all back at once, only to ask for it again: a fifth of a first sync's processor time.
     """
-    has_jemalloc = sys.platform == "linux"  # Arrow's wheels for it do
+    # Arrow's packages have it there (those for ARM leave it out: GH-44342 of apache/arrow).
+    has_jemalloc = sys.platform == "linux" and platform.machine() == "x86_64"
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc" if has_jemalloc else "system")
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", _JEMALLOC)

@@ -53,18 +53,18 @@ def test_the_thread_logs_as_its_maker_does() -> None:
 
 
 def test_what_follows_is_made_while_this_is_worked_on() -> None:
-    begun = threading.Semaphore(0)
+    got_first = threading.Event()
     made: list[int] = []
 
     def double(number: int) -> int:
+        if number == 2:
+            assert got_first.wait(timeout=60)
         made.append(number)
-        begun.release()
         return 2 * number
 
     doubled = Beforehand(double)
     assert doubled.of(1, following=2) == 2
-    assert begun.acquire(timeout=60)
-    assert begun.acquire(timeout=60)  # the second is made by now
+    got_first.set()
     assert doubled.of(2, following=None) == 4
     assert made == [1, 2]
     doubled.close()

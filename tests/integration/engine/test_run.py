@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from sync.errors import (
     AuthorizationLost,
@@ -329,3 +330,20 @@ def test_a_run_that_has_lost_its_lock_sends_nothing_more_and_the_next_goes_on(
     company.sync()
     assert len(company.imports()) == 3
     assert set(company.sandbox.people.audience()) == set(people(40))
+
+
+@pytest.mark.parametrize(("others", "indexed"), [(0, False), (1, True), (5, False)])
+def test_a_few_of_many_are_looked_up_by_an_index(
+    company: Company, others: int, indexed: bool
+) -> None:
+    if company.store.engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite makes one")
+    company.has(*people(20), first_name="Ann")
+    company.sync()
+    company.has(*people(others), first_name="Bea")
+    company.dry_run()  # whose plan stays
+    with company.store.read() as connection:
+        made = connection.scalar(
+            text("SELECT count(*) FROM sqlite_master WHERE name = 'ix_staged_action_run_id'")
+        )
+    assert made == indexed
