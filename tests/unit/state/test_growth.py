@@ -170,7 +170,7 @@ def test_the_comparison_reads_an_index_alone(store: Store) -> None:
         [look] = [each for each in asked if "LEFT OUTER JOIN contact" in each]
         values = [run_id] * look.count("?")
         ways = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {look}", tuple(values))
-        assert "COVERING INDEX ix_staged_run_id_email" in ways.first().detail
+        assert "COVERING INDEX ix_staged_run_id_email" in ways.all()[0].detail
 
 
 def _steps(
