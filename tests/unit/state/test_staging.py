@@ -230,7 +230,8 @@ def test_more_duplicates_take_no_more_memory(town: Town) -> None:
                 assert told == count
 
     peak(100)  # what is loaded once
-    assert peak(45_000) < 1.5 * peak(15_000)
+    # Four times as many; threads that other tests have left may take half a megabyte meanwhile.
+    assert peak(60_000) < 2 * peak(15_000)
 
 
 ALIKE = [
