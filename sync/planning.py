@@ -14,7 +14,7 @@ from itertools import chain
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from sync import memory, plan
+from sync import plan
 from sync.api.session import ApiSession
 from sync.clock import Clock
 from sync.contact.mapping import ColumnMapping
@@ -276,7 +276,6 @@ class Planning:
     def _write(self) -> Iterator[Connection]:
         """A transaction of the plan; a stop comes between them, since many contacts take long."""
         self._stop.check()
-        memory.give_back()
         with self._store.write() as connection:
             yield connection
 

@@ -162,6 +162,13 @@ def store(settings_for: SettingsFor, state_url: str) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture
+def local_store(settings_for: SettingsFor) -> Iterator[Store]:
+    """An SQLite state, where the kind of database makes no difference or it alone is meant."""
+    with open_store(settings_for()) as opened:
+        yield opened
+
+
 def on_server(backend: str, statement: str) -> None:
     """Run a statement as the test server's administrator; skips when there is no server."""
     engine = create_engine(

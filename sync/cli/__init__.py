@@ -2,7 +2,6 @@
 
 import gc
 import os
-import platform
 import sys
 
 from sync.errors import ExitCode
@@ -36,6 +35,6 @@ def _keep_little_memory() -> None:
     gives all back at once, only to ask for it again: a fifth of a first sync's processor time.
     """
     # Arrow's packages have it there (those for ARM leave it out: GH-44342 of apache/arrow).
-    has_jemalloc = sys.platform == "linux" and platform.machine() == "x86_64"
+    has_jemalloc = sys.platform == "linux" and os.uname().machine == "x86_64"
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc" if has_jemalloc else "system")
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", _JEMALLOC)

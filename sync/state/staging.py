@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TO_SEND = (Action.NEW, Action.CHANGED)
+_BY_ADDRESS = "ix_staged_run_id_email"
 _BY_ACTION = "ix_staged_action_run_id"
 
 
@@ -141,7 +142,7 @@ def all_staged(connection: Connection) -> None:
     match connection.dialect.name:
         case "sqlite":
             connection.exec_driver_sql(
-                "CREATE INDEX IF NOT EXISTS ix_staged_run_id_email ON staged "
+                f"CREATE INDEX IF NOT EXISTS {_BY_ADDRESS} ON staged "
                 "(run_id, email, action, fingerprint, list_set_id, tag_set_id)"
             )
             _have_addresses_looked_up(connection)
@@ -158,16 +159,15 @@ def _have_addresses_looked_up(connection: Connection) -> None:
     It plans by statistics, and without any it goes through all. What ANALYZE would find now holds
     as little: on a first sync there is no contact yet. So it is told what holds of the large tables
     that matter, whatever they are now (https://sqlite.org/fileformat2.html#stat1tab). Open
-    connections notice since the index is made in the same transaction. Of two ways through a whole
-    run it takes the one with fewer rows: the table itself, unless an index holds all that is asked.
+    connections notice since the index is made in the same transaction.
     """
     connection.exec_driver_sql("PRAGMA analysis_limit=1")
     connection.exec_driver_sql("ANALYZE staged")  # makes the table, where it is not there yet
     connection.exec_driver_sql("DELETE FROM sqlite_stat1 WHERE tbl IN ('staged', 'contact')")
     connection.exec_driver_sql(
         "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES "  # noqa: S608 (our names)
-        "('staged', 'staged', '1000000 800000 1'), "
-        "('staged', 'ix_staged_run_id_email', '1000000 1000000 1 1 1 1 1'), "
+        "('staged', 'staged', '1000000 1000000 1'), "
+        f"('staged', '{_BY_ADDRESS}', '1000000 1000000 1 1 1 1 1'), "
         f"('staged', '{_BY_ACTION}', '1000000 50000 50000 noskipscan'), "
         "('contact', 'contact', '1000000 1000000 1'), "
         "('contact', 'ix_contact_account_source_key', '1000000 1000000 1')"
@@ -242,7 +242,7 @@ def discard_settled(connection: Connection, account: str) -> None:
     if connection.dialect.name == "sqlite" and not connection.scalar(others):
         # All at once, which takes next to no time, and until all of a source is staged no index is
         # kept up to date.
-        for index in ("ix_staged_run_id_email", _BY_ACTION):
+        for index in (_BY_ADDRESS, _BY_ACTION):
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index}")
         connection.exec_driver_sql("DELETE FROM staged")
     elif runs:

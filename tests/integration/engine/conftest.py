@@ -63,13 +63,6 @@ def stop(clock: FakeClock) -> SteppedStop:
 
 
 @pytest.fixture
-def local_store(settings_for: SettingsFor) -> Iterator[Store]:
-    """An SQLite state, where the kind of database makes no difference."""
-    with open_store(settings_for()) as opened:
-        yield opened
-
-
-@pytest.fixture
 def tokens(sandbox: Sandbox) -> Tokens:
     return Tokens(sandbox.issue_tokens()["access_token"])
 

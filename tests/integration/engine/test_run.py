@@ -336,8 +336,6 @@ def test_a_run_that_has_lost_its_lock_sends_nothing_more_and_the_next_goes_on(
 def test_a_few_of_many_are_looked_up_by_an_index(
     company: Company, others: int, indexed: bool
 ) -> None:
-    if company.store.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite makes one")
     company.has(*people(20), first_name="Ann")
     company.sync()
     company.has(*people(others), first_name="Bea")

@@ -125,25 +125,21 @@ def test_no_step_grows_faster_than_the_contacts(
     assert sum(few.values()) > _FEW
 
 
-def test_a_few_who_differ_are_found_among_any_number(store: Store) -> None:
-    if store.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite makes an index of them")
-    few, many = (_steps(store, _a_few_others_a_day_later, each) for each in (_FEW, _MANY))
+def test_a_few_who_differ_are_found_among_any_number(local_store: Store) -> None:
+    few, many = (_steps(local_store, _a_few_others_a_day_later, each) for each in (_FEW, _MANY))
     for what in ("hold lists", "note emptied", "doubt"):
         assert many[what] <= few[what] + _SOME // 2, what
 
 
-def test_the_index_of_a_few_goes_with_the_run_that_it_was_made_for(store: Store) -> None:
-    if store.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite makes an index of them")
-    town = Town(store)
+def test_the_index_of_a_few_goes_with_the_run_that_it_was_made_for(local_store: Store) -> None:
+    town = Town(local_store)
     run_id = town.plan(_people(_SOME, "1"))
-    with store.write() as connection:
+    with local_store.write() as connection:
         staging.few_differ(connection)
         assert _indexes(connection) >= {"ix_staged_action_run_id"}
         assert connection.exec_driver_sql("PRAGMA cache_size").scalar_one() < -10_000
     town.send(run_id)
-    with store.write() as connection:
+    with local_store.write() as connection:
         staging.discard_settled(connection, town.account)
         assert not _indexes(connection)
 
@@ -153,16 +149,14 @@ def _indexes(connection: Connection) -> set[str]:
     return set(connection.exec_driver_sql(made).scalars())
 
 
-def test_the_comparison_reads_an_index_alone(store: Store) -> None:
-    if store.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite is told how to look")
-    town = Town(store)
-    with store.write() as connection:
+def test_the_comparison_reads_an_index_alone(local_store: Store) -> None:
+    town = Town(local_store)
+    with local_store.write() as connection:
         staging.discard_settled(connection, town.account)
     run_id = town.stage(_people(_FEW, "1"))
     asked: list[str] = []
-    event.listen(store.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
-    with store.write() as connection:
+    event.listen(local_store.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    with local_store.write() as connection:
         staging.all_staged(connection)
         staging.few_differ(connection)
         asked.clear()

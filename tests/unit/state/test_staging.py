@@ -230,7 +230,7 @@ def test_more_duplicates_take_no_more_memory(town: Town) -> None:
                 assert told == count
 
     peak(100)  # what is loaded once
-    # Four times as many; threads that other tests have left may take half a megabyte meanwhile.
+    # Four times as many; what else the process takes meanwhile, half a megabyte once, counts, too.
     assert peak(60_000) < 2 * peak(15_000)
 
 
