@@ -139,11 +139,14 @@ def run(
         return
     if run_now and dry_run:
         raise UsageError("--run-now and --dry-run exclude each other: leave one of them out.")
-    from sync.cli import run as running
-
+    # Loaded here, each by itself: what the other needs takes a while.
     if run_now or dry_run:
-        raise typer.Exit(running.once(context, dry_run=dry_run, wait=timedelta(minutes=wait)))
-    running.work(context)
+        from sync.cli.run import once
+
+        raise typer.Exit(once(context, dry_run=dry_run, wait=timedelta(minutes=wait)))
+    from sync.cli.work import work
+
+    work(context)
 
 
 def main() -> None:

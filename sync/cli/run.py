@@ -1,24 +1,19 @@
-"""`contact-sync` without a command: one sync, the plan of one, or the worker."""
+"""`--run-now` and `--dry-run`: one sync, or the plan of one."""
 
-from contextlib import closing
 from datetime import timedelta
 
 import typer
 
 from sync.alerts import telling_outcome
 from sync.auth.vault import open_vault
-from sync.cli import cluster, everyone, plan
-from sync.cli.options import accounts_of, invocation
+from sync.cli import everyone, plan
+from sync.cli.options import accounts_of
 from sync.cli.progress import watched
 from sync.cli.summary import show_summary
 from sync.cli.terminal import output
 from sync.errors import GuardStopped
-from sync.logs import configure_logging
 from sync.run import Run
-from sync.service import Worker
-from sync.service_manager import ServiceManager
 from sync.state.store import open_store
-from sync.state.stores import Stores
 from sync.stop import Stop, stop_on_signals
 
 
@@ -48,19 +43,3 @@ def once(context: typer.Context, *, dry_run: bool, wait: timedelta) -> int:
                 raise
     show_summary(recording)
     return recording.exit_code
-
-
-def work(context: typer.Context) -> None:
-    """Be the worker until it is stopped."""
-    called = invocation(context)
-    configure_logging(verbose=called.verbose)
-    accounts = called.accounts()
-    if accounts.any_settings.cluster.enabled:
-        cluster.work(accounts, reread=called.accounts)
-        return
-    with closing(Stores()) as stores:
-        if not accounts.many:
-            # A state that can't be opened is the end of a worker that has no other.
-            with stores.opened(accounts.any_settings):
-                pass
-        Worker(accounts, stores, reread=called.accounts, manager=ServiceManager()).serve()

@@ -46,3 +46,17 @@ def test_arrow_has_the_chosen_allocator_and_complains_of_nothing() -> None:
     )
     assert done.stdout.strip() in {"jemalloc", "system"}
     assert not done.stderr
+
+
+def test_nothing_is_looked_for_when_the_program_ends() -> None:
+    ended = """
+import gc, sys
+from sync.cli import main
+sys.argv = ["contact-sync", "--version"]
+try:
+    main()
+finally:
+    print(gc.get_freeze_count() > 0)
+"""
+    said = subprocess.run([sys.executable, "-c", ended], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "True"

@@ -64,7 +64,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_single_machine_s_road_loads_nothing_of_it() -> None:
-    loads = "import sys, sync.cli.run, sync.service; print('procrastinate' in sys.modules)"
+    loads = "import sys, sync.cli.run, sync.cli.work; print('procrastinate' in sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True
     )
