@@ -139,7 +139,7 @@ def run(
         return
     if run_now and dry_run:
         raise UsageError("--run-now and --dry-run exclude each other: leave one of them out.")
-    # Loaded here, each by itself: what the other needs takes a while.
+    # Loaded here: they take a while, and a single sync needs no scheduler.
     if run_now or dry_run:
         from sync.cli.run import once
 
