@@ -8,6 +8,7 @@ fails is posted again, then cut into parts until the contacts at fault are found
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nlargest
 
 import structlog
 
@@ -169,7 +170,7 @@ class Delivery:
         in_flight = len(batches) - len(recorded)
         if in_flight >= self._options.batches_in_flight:
             return []
-        return sorted(recorded, key=self._search.turn, reverse=True)
+        return nlargest(2, recorded, key=self._search.turn)
 
     def _withdraw(self, batches: list[Batch]) -> None:
         self._settle_all_posting(batches)

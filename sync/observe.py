@@ -79,11 +79,13 @@ def observe_to_send(
     run_id: int,
     actions: Mapping[Action, int],
     now: datetime,
+    *,
+    known: int,
 ) -> bool:
     """Look whether those who are about to be sent are there still, and on their lists.
 
-    `actions` are how many of the run's contacts have each action. Returns whether something was
-    found, so that the comparison must be made again.
+    `actions` are how many of the run's contacts have each action, `known` how many contacts the
+    account has. Returns whether something was found, so that the comparison must be made again.
     """
     kinds = list(Ended)
     with store.read() as connection:
@@ -94,7 +96,7 @@ def observe_to_send(
     if new := actions[Action.NEW]:
         _look_at_new(session, store, account, run_id, new, now)
     if changed := actions[Action.CHANGED]:
-        _look_at_changed(session, store, account, run_id, changed, now)
+        _look_at_changed(session, store, account, run_id, changed, now, known=known)
     with store.write() as connection:
         observations.name_lists(connection, account)
         found = observations.count(connection, account, kinds) - before
@@ -222,12 +224,19 @@ def _look_at_new(
 
 
 def _look_at_changed(
-    session: ApiSession, store: Store, account: str, run_id: int, changed: int, now: datetime
+    session: ApiSession,
+    store: Store,
+    account: str,
+    run_id: int,
+    changed: int,
+    now: datetime,
+    *,
+    known: int,
 ) -> None:
+    pages = known // _AT_ONCE + 1
     with store.write() as connection:
         lists = absences.doubt(connection, account, run_id, now)
         there = lists & set(LISTS.remembered(connection, account).values())
-        pages = audience.size(connection, account) // _AT_ONCE + 1
         few = changed < pages
         one_by_one = absences.addresses(connection, run_id, Action.CHANGED) if few else []
     _look_at(store, account, _by_address(session, one_by_one), now)

@@ -25,12 +25,21 @@ class Outlook:
 
 
 def outlook(
-    settings: Settings, store: Store, counts: Counts, now: datetime, *, imports: int, reading: int
+    settings: Settings,
+    store: Store,
+    counts: Counts,
+    now: datetime,
+    *,
+    imports: int,
+    reading: int,
+    known: int,
 ) -> Outlook:
-    """The cost of a plan of so many imports; reading the account for it took `reading` calls."""
+    """The cost of a plan of so many imports; reading the account for it took `reading` calls.
+
+    `known` is how many contacts the account has.
+    """
     account = settings.account.name
     with store.read() as connection:
-        known = audience.size(connection, account)
         takes = usual_duration(connection, account)
     cost = forecast(
         counts,
@@ -50,10 +59,13 @@ def outlook_of(
     """The cost of carrying out a plan that waits."""
     with store.read() as connection:
         imports = _imports(settings, connection, kept)
-    return outlook(settings, store, counts, now, imports=imports, reading=counts.requests)
+        known = audience.size(connection, settings.account.name)
+    return outlook(
+        settings, store, counts, now, imports=imports, reading=counts.requests, known=known
+    )
 
 
 def _imports(settings: Settings, connection: Connection, kept: KeptPlan) -> int:
     list_ids = staging.lists_to_send(connection, kept.staged_as)
-    rows = staging.to_send(connection, kept.staged_as)
+    rows = staging.to_send(connection, kept.staged_as, list_ids)
     return sum(1 for _ in plan.batches(rows, list_ids, settings.api))

@@ -186,7 +186,13 @@ class Planning:
     def _look_and_count(self, session: ApiSession | None) -> list[BatchPlan]:
         run_id = self._recording.run_id
         if session is not None and observe_to_send(
-            session, self._store, self._account, run_id, self._actions, self._clock()
+            session,
+            self._store,
+            self._account,
+            run_id,
+            self._actions,
+            self._clock(),
+            known=self._known,
         ):
             self._decide_again()
         with self._write() as connection:
@@ -206,6 +212,7 @@ class Planning:
             self._clock(),
             imports=len(batches),
             reading=session.requests_sent if session else _READ_AT_LEAST,
+            known=self._known,
         )
         return batches
 
@@ -254,6 +261,7 @@ class Planning:
         with self._write() as connection:
             revive = self._settings.observe.revive_deleted
             comparison.compare(connection, account, run_id, revive_deleted=revive)
+            self._known = audience.size(connection, account)
             self._addresses = address_changes.decide(
                 connection, account, run_id, revive_deleted=revive
             )
@@ -267,10 +275,11 @@ class Planning:
         with self._write() as connection:
             if to_send <= _FEW * sum(self._actions.values()):
                 staging.few_differ(connection)
-            refusals.hold_back(connection, account, run_id, self._clock() - self._again_after)
+            since = self._clock() - self._again_after
+            if refusals.hold_back(connection, account, run_id, since):
+                self._actions = comparison.counts(connection, run_id)
             follow_ups.hold_lists(connection, account, run_id)
             uncleared.note(connection, account, run_id, self._emptied)
-            self._actions = comparison.counts(connection, run_id)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -287,7 +296,6 @@ class Planning:
         recording = self._recording
         actions = self._actions
         held_back = actions[Action.REFUSED]
-        self._known = audience.size(connection, self._account)
         # A partial read can't tell who is gone from the source.
         gone = 0
         if not recording.partial:
@@ -358,7 +366,7 @@ class Planning:
         if not counts.new + counts.changed:
             return []
         list_ids = staging.lists_to_send(connection, self._recording.run_id)
-        rows = staging.to_send(connection, self._recording.run_id)
+        rows = staging.to_send(connection, self._recording.run_id, list_ids)
         return list(plan.batches(rows, list_ids, self._settings.api, sms=self._sms))
 
 

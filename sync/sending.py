@@ -127,7 +127,8 @@ class Sending:
 
     def discard_staged(self) -> None:
         """Forget the source's contacts of which nothing is left to settle."""
-        with self._store.write() as connection:
+        # What comes back with a loss of power is forgotten by the next run.
+        with self._store.write(durable=False) as connection:
             staging.discard_settled(connection, self._account)
 
     def _note_outcome(self, delivered: Delivered) -> None:

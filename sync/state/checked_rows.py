@@ -141,7 +141,9 @@ class CheckedRows:
         batch = _batch(contacts, first_body)
         if found is not None:
             batch = pa.concat_batches([found.batch, batch])
-        batch = batch.add_column(0, "line", lines).filter(lines.is_valid())
+        batch = batch.add_column(0, "line", lines)
+        if lines.null_count:
+            batch = batch.filter(lines.is_valid())
         data = _packed(batch)
         if len(data) > _LARGEST:
             return
@@ -279,12 +281,13 @@ def _schema() -> "pa.Schema":
 
 def _batch(contacts: Ready, first_body: int) -> "pa.RecordBatch":
     """Contacts as they are kept, but for their lines."""
+    import numpy as np
     import pyarrow as pa
 
     size = len(contacts)
     columns = {
         **contacts.columns,
-        "body_id": pa.array(range(first_body, first_body + size), pa.int64()),
+        "body_id": pa.array(np.arange(first_body, first_body + size)),
         "lists": _texts(contacts.lists),
         "tags": _texts(contacts.tags),
     }

@@ -117,15 +117,23 @@ def has_tags(connection: Connection, account: str) -> bool:
     return bool(connection.scalar(select(exists().where(tag_set.c.account == account))))
 
 
-def absent(connection: Connection, run_id: int) -> ColumnElement[bool]:
-    """Whether the source of a run has a contact no more, not even under a new address."""
+def missing(run_id: int) -> ColumnElement[bool]:
+    """Whether the source of a run has no contact with a contact's address."""
     row = staged.alias()
-    missing = ~exists().where(row.c.run_id == run_id, row.c.email == contact.c.email)
-    formers = select(staged.c.former).where(staged.c.run_id == run_id, staged.c.former.is_not(None))
+    return ~exists().where(row.c.run_id == run_id, row.c.email == contact.c.email)
+
+
+def absent(connection: Connection, run_id: int) -> ColumnElement[bool]:
+    """The same while addresses are to be changed: nor is the contact there under a new one."""
+    formers = select(staged.c.former).where(
+        staged.c.run_id == run_id,
+        staged.c.action == Action.CHANGED,
+        staged.c.former.is_not(None),
+    )
     # Asked only when there is any: MariaDB looks through all of them for each contact.
     if connection.scalar(formers.limit(1)) is None:
-        return missing
-    return and_(missing, contact.c.email.not_in(formers))
+        return missing(run_id)
+    return and_(missing(run_id), contact.c.email.not_in(formers))
 
 
 def gone(

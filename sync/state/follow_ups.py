@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from sync.state.bulk_changes import BulkKind
-from sync.state.comparison import Action, absent, has_tags, other_tags
+from sync.state.comparison import Action, absent, has_tags, missing, other_tags
 from sync.state.id_sets import LISTS, TAGS, IdSets
 from sync.state.observations import Ended
 from sync.state.schema import contact, observation, staged
@@ -111,15 +111,16 @@ def count_gone(
 def note_missing(connection: Connection, account: str, run_id: int, *, anybody: bool) -> None:
     """Count, once a run, in how many runs in a row the source did not have a contact.
 
-    Without `anybody` the source is known to have all of them.
+    Once addresses were changed: who still waits for that is staged under the former one. Without
+    `anybody` the source is known to have all of them.
     """
-    ours, missing = contact.c.account == account, absent(connection, run_id)
+    ours, away = contact.c.account == account, missing(run_id)
     connection.execute(
-        update(contact).where(ours, contact.c.missing_runs > 0, ~missing).values(missing_runs=0)
+        update(contact).where(ours, contact.c.missing_runs > 0, ~away).values(missing_runs=0)
     )
     if anybody:
         more = contact.c.missing_runs + 1
-        connection.execute(update(contact).where(ours, missing).values(missing_runs=more))
+        connection.execute(update(contact).where(ours, away).values(missing_runs=more))
 
 
 def leaving(store: Store, account: str, run_id: int) -> Iterator[FollowUp]:
@@ -166,11 +167,11 @@ def tagging(store: Store, account: str, run_id: int) -> Iterator[FollowUp]:
             other_tags(),
         )
     )
-    missing = _differences(store, TAGS)
+    tags = _differences(store, TAGS)
     for row in _by_address(store, sent):
-        for tag_id in missing(row.wanted, row.tag_set_id):
+        for tag_id in tags(row.wanted, row.tag_set_id):
             yield FollowUp(BulkKind.ADD_TAG, tag_id, row.email, row.contact_id)
-        for tag_id in missing(row.tag_set_id, row.wanted):
+        for tag_id in tags(row.tag_set_id, row.wanted):
             yield FollowUp(BulkKind.REMOVE_TAG, tag_id, row.email, row.contact_id)
 
 

@@ -134,13 +134,19 @@ class Outbox:
         """The import's body, to the byte the same whenever it is asked for."""
         with self._store.read() as connection:
             list_ids = LISTS.ids_of(connection, entry.list_set_id)
-            owned = select(exists().where(_rows_of(entry), staged.c.owned.is_not(None)))
-            if connection.scalar(owned):
+            body, owned = staged.c.body_id, func.count(staged.c.owned)
+            first, last, count, adding = connection.execute(
+                select(func.min(body), func.max(body), func.count(), owned).where(_rows_of(entry))
+            ).one()
+            if adding:
                 sent = self._sent(connection, entry)
                 return import_payload([each.body for each in sent], list_ids)
-            numbers = select(staged.c.body_id).where(_rows_of(entry)).order_by(staged.c.row)
-            found = [number for (number,) in tuples(connection, numbers)]
-            return _framed(bodies.elements(connection, self._account, found), list_ids)
+            # No two addresses have one body, so these are all of those that lie in between.
+            numbers: Sequence[int] = range(first, last + 1)
+            if len(numbers) != count:
+                singly = select(body).where(_rows_of(entry)).order_by(staged.c.row)
+                numbers = [number for (number,) in tuples(connection, singly)]
+            return _framed(bodies.elements(connection, self._account, numbers), list_ids)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
         """The batch's contacts in the source's order."""

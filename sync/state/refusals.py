@@ -30,8 +30,11 @@ class Refusal:
     refused_at: datetime
 
 
-def hold_back(connection: Connection, account: str, run_id: int, after: datetime) -> None:
-    """Take those whom nothing has changed of since they were refused, `after` then, for refused."""
+def hold_back(connection: Connection, account: str, run_id: int, after: datetime) -> int:
+    """Take those whom nothing has changed of since they were refused, `after` then, for refused.
+
+    Returns how many they are.
+    """
     as_it_was = exists().where(
         refusal.c.account == account,
         refusal.c.email == staged.c.email,
@@ -39,7 +42,7 @@ def hold_back(connection: Connection, account: str, run_id: int, after: datetime
         refusal.c.list_set_id == staged.c.list_set_id,
         refusal.c.refused_at > after,
     )
-    connection.execute(
+    held = connection.execute(
         update(staged)
         .where(staged.c.run_id == run_id, staged.c.action.in_((Action.NEW, Action.CHANGED)))
         # From the few that were refused to their rows, not the other way round.
@@ -47,6 +50,7 @@ def hold_back(connection: Connection, account: str, run_id: int, after: datetime
         .where(staged.c.former.is_(None), as_it_was)
         .values(action=Action.REFUSED)
     )
+    return held.rowcount
 
 
 def held_back(connection: Connection, account: str, run_id: int) -> Iterator[Refusal]:

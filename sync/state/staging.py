@@ -1,6 +1,6 @@
 """The source's contacts of one run, from when they are checked until the run is settled."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -103,6 +103,7 @@ class Staging:
         count = len(contacts)
         if not count:
             return 0
+        import numpy as np
         import pyarrow as pa
 
         from sync.state.bulk_insert import insert_columns
@@ -111,7 +112,7 @@ class Staging:
         first = 0
         if "body_id" not in columns:
             first = bodies.keep(connection, self._account, contacts.blocks)
-            columns["body_id"] = pa.array(range(first, first + count), pa.int64())
+            columns["body_id"] = pa.array(np.arange(first, first + count))
         constants = dict(self._same)
         for name, coded, sets in (
             ("list_set_id", contacts.lists, list_sets),
@@ -203,11 +204,15 @@ def _little_memory(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql(f"PRAGMA cache_size={usual}")
 
 
-def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int]]:
-    """(list set, row, encoded bytes) of what must be sent, one list set after the other."""
+def to_send(
+    connection: Connection, run_id: int, sets: Collection[int]
+) -> Iterator[tuple[int, int, int]]:
+    """(list set, row, encoded bytes) of what must be sent, one list set after the other.
+
+    `sets` are all list sets that something must be sent to.
+    """
     adds = and_(staged.c.action == Action.NEW, staged.c.owned.is_not(None))
     size = (staged.c.size + case((adds, staged.c.owned_size), else_=0)).label("size")
-    sets = _sets_to_send(connection, run_id)
     wanted = (
         select(staged.c.list_set_id, staged.c.row, size)
         .where(staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
@@ -215,7 +220,7 @@ def to_send(connection: Connection, run_id: int) -> Iterator[tuple[int, int, int
     )
     if len(sets) == 1:
         # Then they lie in this order, and are not sorted first.
-        wanted = wanted.where(staged.c.list_set_id == sets[0])
+        wanted = wanted.where(staged.c.list_set_id == next(iter(sets)))
     yield from tuples(connection, wanted)
 
 

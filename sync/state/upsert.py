@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, Update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+_MARIADB = ("mysql", "mariadb")
 
 
 def upsert_selected(
@@ -20,7 +21,7 @@ def upsert_selected(
     """
     names = [column.name for column in rows.selected_columns]
     put = _insert(connection, table).from_select(names, rows)
-    connection.execute(_minding(put, table, update))
+    connection.execute(_minding(connection, put, table, update))
 
 
 def upsert(
@@ -35,7 +36,8 @@ def upsert(
     It holds also when another process puts the same rows now.
     """
     if rows:
-        connection.execute(_minding(_insert(connection, table), table, update), list(rows))
+        put = _insert(connection, table)
+        connection.execute(_minding(connection, put, table, update), list(rows))
 
 
 def update_or_put(
@@ -59,17 +61,24 @@ def update_or_put(
 
 def _insert(connection: Connection, table: Table) -> Any:
     """The databases' inserts have no common type for what `_minding` asks of them."""
-    if connection.dialect.name in ("mysql", "mariadb"):
+    # The others are not loaded: they take as long as a tenth of SQLAlchemy.
+    if connection.dialect.name in _MARIADB:
+        from sqlalchemy.dialects import mysql
+
         return mysql.insert(table)
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
     return sqlite.insert(table)
 
 
-def _minding(put: Any, table: Table, update: Sequence[str]) -> Any:
+def _minding(connection: Connection, put: Any, table: Table, update: Sequence[str]) -> Any:
     """The insert that sets `update` of a row that is there already, and nothing without it."""
     key = [column.name for column in table.primary_key]
-    if isinstance(put, mysql.Insert):
+    if connection.dialect.name in _MARIADB:
         # Not INSERT IGNORE: two that wait for a third would share a lock, and then deadlock when
         # both of them change the row (InnoDB's locks of INSERT).
         return put.on_duplicate_key_update({name: put.inserted[name] for name in update or key[:1]})
