@@ -1,4 +1,4 @@
-"""The real program on three days: a first sync, nothing changed, one contact in 1,000 changed."""
+"""The real program on four days: a first sync, nothing changed, some changed, some gone."""
 
 import os
 import sys
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRST = "first sync"
 UNCHANGED = "nothing changed"
 CHANGED = "0.1 % changed"
+FEWER = "1 % gone, 0.1 % emptied"
 STATES = ("sqlite", *SERVERS)
 _CONFIGURATION = """\
 [oauth]
@@ -60,6 +61,7 @@ def days(people: People, state: str) -> Iterator[tuple[str, Cost, Served]]:
             (FIRST, people.csv, people.contacts),
             (UNCHANGED, people.csv, 0),
             (CHANGED, people.changed_csv, people.changed),
+            (FEWER, people.fewer_csv, people.emptied),
         ):
             source.unlink(missing_ok=True)
             source.symlink_to(path)

@@ -6,7 +6,7 @@ is empty. The columns are called as the API calls its fields.
 
 import csv
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,12 @@ COLUMNS = (
     "country",
     "member_no",
 )
-# One in so many is another on the changed day.
+# One in so many is another on the changed day, and has lost a value on the day after.
 CHANGED_EVERY = 1_000
+# One in so many is gone on the day after that.
+GONE_EVERY = 100
+# The first of them whose job title is not empty, and who is not gone.
+_EMPTIED = 1
 _FIRST = ("Zoë", "Ann", "Łukasz", "Grace", "Ada", " José ", "Mary-Jane", "Søren", "Linus")
 _LAST = ("O'Neill", "Müller", "Hopper", "Lovelace", "Nguyễn", "Smith", "van der Berg")
 _TITLES = ("", "Engineer", "Curator", "", "Head of Sales")
@@ -40,23 +44,34 @@ AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Where a number of contacts lie; `changed_csv` is the day on which some are another."""
+    """Where a number of contacts lie; `changed_csv` is the day on which some are another.
+
+    `fewer_csv` is the day after it, on which some are gone and some have lost a value.
+    """
 
     contacts: int
     csv: Path
     changed_csv: Path
+    fewer_csv: Path
 
     @property
     def changed(self) -> int:
         """How many are another then."""
         return len(range(0, self.contacts, CHANGED_EVERY))
 
+    @property
+    def emptied(self) -> int:
+        """How many have lost a value."""
+        return len(range(_EMPTIED, self.contacts, CHANGED_EVERY))
+
 
 def make_people(folder: Path, contacts: int) -> People:
     """Write them in the folder."""
-    people = People(contacts, folder / f"{contacts}.csv", folder / f"{contacts}-changed.csv")
-    _write(people.csv, contacts, changed=False)
-    _write(people.changed_csv, contacts, changed=True)
+    days = (folder / f"{contacts}{day}.csv" for day in ("", "-changed", "-fewer"))
+    people = People(contacts, *days)
+    _write(people.csv, _rows(contacts, changed=False))
+    _write(people.changed_csv, _rows(contacts, changed=True))
+    _write(people.fewer_csv, _fewer(contacts))
     return people
 
 
@@ -70,11 +85,20 @@ def make_table(path: Path, contacts: int) -> None:
     connection.close()
 
 
-def _write(path: Path, contacts: int, *, changed: bool) -> None:
+def _write(path: Path, rows: Iterable[Sequence[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(_rows(contacts, changed=changed))
+        writer.writerows(rows)
+
+
+def _fewer(contacts: int) -> Iterator[Sequence[str]]:
+    title = COLUMNS.index("job_title")
+    for n, row in enumerate(_rows(contacts, changed=True)):
+        if n % CHANGED_EVERY == _EMPTIED:
+            yield [*row[:title], "", *row[title + 1 :]]
+        elif n % GONE_EVERY != GONE_EVERY - 1:
+            yield row
 
 
 def _rows(contacts: int, *, changed: bool) -> Iterator[tuple[str, ...]]:
