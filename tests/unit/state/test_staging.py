@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -232,6 +233,24 @@ def test_more_duplicates_take_no_more_memory(town: Town) -> None:
     peak(100)  # what is loaded once
     # Four times as many; what else the process takes meanwhile, half a megabyte once, counts, too.
     assert peak(60_000) < 2 * peak(15_000)
+
+
+def test_to_forget_what_is_staged_is_not_to_write_it_once_more(town: Town) -> None:
+    engine = town.store.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("the servers delete row by row")
+    town.stage([(f"person-{number:06}@example.com", "1") for number in range(10_000)])
+    log = Path(f"{engine.url.database}-wal")
+    with engine.connect() as connection:
+        staging.all_staged(connection)
+        connection.commit()
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert log.stat().st_size == 0
+    staged_bytes = Path(engine.url.database or "").stat().st_size
+    with town.store.write() as connection:
+        staging.discard_settled(connection, ACCOUNT)
+    assert town.counts(1) == {}
+    assert 0 < log.stat().st_size < staged_bytes / 5
 
 
 ALIKE = [
