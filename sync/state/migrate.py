@@ -3,6 +3,7 @@
 Alembic is loaded only when there is something to do, which is seldom: it takes its time.
 """
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from sync.state.locks import Locks
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 _PATIENCE = timedelta(minutes=10)
+# What Alembic is about is known to the whole process, and a worker opens the databases of many
+# accounts at once: without this they got each other's tables.
+_ALEMBIC = threading.Lock()
 
 
 def migrate(engine: Engine, locks: Locks) -> None:
@@ -50,6 +54,10 @@ def _upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    with engine.connect().execution_options(write=True) as connection, connection.begin():
+    with (
+        _ALEMBIC,
+        engine.connect().execution_options(write=True) as connection,
+        connection.begin(),
+    ):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

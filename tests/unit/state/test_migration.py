@@ -17,7 +17,7 @@ from sync.errors import StateError
 from sync.state import bodies, migrate
 from sync.state.migrate import revisions
 from sync.state.schema import contact, metadata, staged
-from sync.state.store import Store, open_store
+from sync.state.store import Store, open_database, open_store
 from tests.conftest import SettingsFor
 
 
@@ -140,6 +140,33 @@ def test_many_processes_may_make_the_tables_at_once(
     with ThreadPoolExecutor(4) as pool:
         opened = [pool.submit(open_it) for _ in range(4)]
         assert [each.result(60) for each in opened] == [0] * 4
+
+
+def test_the_databases_of_many_accounts_are_made_and_brought_up_to_date_at_once(
+    tmp_path: Path,
+) -> None:
+    """In threads of one process, in which Alembic can do but one thing at a time."""
+    folders = [tmp_path / str(number) for number in range(8)]
+
+    def tables(folder: Path) -> set[str]:
+        with open_database(f"sqlite:///{folder / 'state.db'}", folder) as store:
+            return set(inspect(store.engine).get_table_names())
+
+    whole = set(metadata.tables) | {"alembic_version"}
+    for _ in range(2):
+        with ThreadPoolExecutor(len(folders)) as pool:
+            assert list(pool.map(tables, folders)) == [whole] * len(folders)
+        for folder in folders:
+            _undo(folder / "state.db", "checked_rows", revisions()[-2])
+
+
+def _undo(file: Path, table: str, revision: str) -> None:
+    """Put a database back to how an earlier version left it, which did not have the table."""
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    engine.dispose()
 
 
 def test_a_database_that_another_process_writes_just_now_is_waited_for(
