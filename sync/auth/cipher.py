@@ -68,6 +68,13 @@ class TokenCipher:
         return self._fernet
 
 
+# By whether there are other hosts, all of which have the same one.
+_BRING_IT = {
+    False: "bring the file back from a backup",
+    True: "copy the file from another host of the cluster",
+}
+
+
 def open_cipher(settings: Settings, *, create: bool = False) -> TokenCipher:
     """The cipher of the configuration.
 
@@ -89,8 +96,8 @@ def read_keys(settings: Settings) -> str:
     except FileNotFoundError:
         raise ConfigurationError(
             f"The vault's key file {file} is missing, and without it the stored tokens can't be "
-            "read: bring the file back from a backup, or name its place in vault.key_file; if it "
-            "is gone for good, run contact-sync authorize, which makes a new one."
+            f"read: {_BRING_IT[settings.cluster.enabled]}, or name its place in vault.key_file; if "
+            "it is gone for good, run contact-sync authorize, which makes a new one."
         ) from None
     except OSError:
         pass  # what is wrong is told by whoever reads it

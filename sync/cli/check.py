@@ -42,6 +42,9 @@ def command(
     raise typer.Exit(int(_first_problem(found)))
 
 
+_WELL, _WARNING, _BAD = ("✓", "green"), ("!", "yellow"), ("✗", "red")
+
+
 @dataclass(frozen=True, slots=True)
 class _Looked:
     """What was found of an account."""
@@ -78,7 +81,8 @@ def _check_all(accounts: Accounts) -> ExitCode:
     for one in sorted(looked, key=_need):
         own = [finding for finding in one.ill if finding not in everywhere]
         if not own:
-            output.print("✓", style="green", end=" ")
+            mark, style = _WELL if one.exit_code is ExitCode.DONE else _BAD
+            output.print(mark, style=style, end=" ")
             say(f"{one.account}: {number(len(one.found), 'thing')} looked at")
             continue
         say(f"{one.account}:", "bold")
@@ -116,5 +120,5 @@ def _show(finding: Finding, indent: str = "") -> None:
 
 def _mark(finding: Finding) -> tuple[str, str]:
     if finding.well:
-        return "✓", "green"
-    return ("!", "yellow") if finding.warning else ("✗", "red")
+        return _WELL
+    return _WARNING if finding.warning else _BAD

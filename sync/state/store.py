@@ -41,6 +41,8 @@ _MARIADB_LONGEST_PAUSE_SECONDS = 600
 _STATEMENTS = 500
 # What a connection remembers, so that it isn't asked for again with each transaction.
 _SYNCHRONOUS = "synchronous"
+# PostgreSQL's insufficient_privilege (https://www.postgresql.org/docs/current/errcodes-appendix.html)
+_NO_RIGHT = "42501"
 # What a broken or full database raises is any other than these, which are faults in our own SQL.
 _OUR_FAULTS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
@@ -129,8 +131,13 @@ class Store:
     def _faults(self, what: str) -> Iterator[None]:
         try:
             yield
-        except _OUR_FAULTS:
-            raise
+        except _OUR_FAULTS as error:
+            if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+                raise
+            raise StateError(
+                f"The state database {self.address} can't be {what}: {_cause(error)}; let its user "
+                "own the database, or make tables in the schema public, then run again."
+            ) from error
         except (DatabaseError, InterfaceError) as error:
             raise StateError(
                 f"The state database {self.address} can't be {what}: {_cause(error)}; "

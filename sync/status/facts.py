@@ -20,6 +20,8 @@ from sync.state.store import Store
 
 # The worker begins a sync that is due at once, unless many are.
 _LATE = timedelta(hours=1)
+# Of the newest syncs that many are looked at for one that has ended: others were killed.
+_LOOKED_AT = 5
 
 
 class Need(IntEnum):
@@ -119,12 +121,12 @@ def gather(settings: Settings, store: Store, clock: Clock, *, live: Shown | None
     pair = open_vault(settings, store, clock=clock).status()
     attempts = attempts_of(store, account)
     start = next_start(settings.schedule, account, now, attempts)
-    newest = runs.last_syncs(1)
+    ended = [run for run in runs.last_syncs(_LOOKED_AT) if run.finished_at is not None]
     with store.read() as connection:
         size = audience.size(connection, account)
         told = [topic for topic in Topic if troubles.told(connection, account, topic)]
     missed = start.missed if start.missed and now - start.missed > _LATE else None
-    need, trouble = judge(told, newest, pair, None if live else missed)
+    need, trouble = judge(told, ended, pair, None if live else missed)
     return Facts(
         account=account,
         now=now,
@@ -158,7 +160,7 @@ def still(facts: Facts, settings: Settings, shared: Store, now: datetime) -> Fac
 
 def judge(
     told: Collection[Topic],
-    newest: Sequence[RunRecord],
+    ended: Sequence[RunRecord],
     pair: PairStatus,
     missed: datetime | None,
 ) -> tuple[Need, str]:
@@ -166,13 +168,14 @@ def judge(
 
     Args:
         told: What people were told is wrong, and is still.
-        newest: The newest sync, if there is one.
+        ended: The newest syncs that have ended, newest first.
         missed: When a sync was due that did not begin.
     """
-    last = newest[0] if newest else None
+    last = ended[0] if ended else None
     said = last.message if last and last.message else "No sync runs."
     if Topic.CONFIG in told:
-        return Need.CONFIGURATION, "Its file is wrong, and what it said before is kept."
+        kept = "Its file is wrong, and what it said before is kept: run contact-sync check."
+        return Need.CONFIGURATION, kept
     if not pair.exists:
         return Need.AUTHORIZATION, "There is no token pair yet: run contact-sync authorize."
     if pair.problem:

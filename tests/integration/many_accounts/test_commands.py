@@ -62,6 +62,17 @@ def test_the_check_looks_at_all_and_tells_once_what_all_have(make_agency: MakeAg
     assert agency.run("check", "--account", "north").code == ExitCode.DONE
 
 
+def test_nobody_is_well_whose_state_cannot_be_opened_though_that_is_told_once(
+    make_agency: MakeAgency,
+) -> None:
+    agency = make_agency("north", "south")
+    agency.share(state='url = "postgresql+psycopg://nobody@127.0.0.1:1/nowhere"')
+    done = agency.run("check")
+    assert done.code != ExitCode.DONE
+    assert "✓ north" not in done.out
+    assert "✓ south" not in done.out
+
+
 @pytest.mark.parametrize("command", [("map",), ("plan", "show"), ("tokens", "export", "x.token")])
 def test_a_command_for_one_account_asks_for_its_name(
     make_agency: MakeAgency, command: tuple[str, ...]

@@ -11,7 +11,9 @@ import pytest
 from sync.api.limits import Limits
 from sync.charge import Charge
 from sync.clock import utc_now
+from sync.errors import ExitCode
 from sync.state import troubles
+from sync.state.runs import Counts, Runs
 from sync.state.store import open_store
 from sync.state.stores import Stores
 from sync.state.troubles import Told
@@ -75,6 +77,29 @@ def test_what_another_process_writes_is_seen(charge: Charge, agency: Agency, clo
     charge.look_again()
     assert isinstance(charge.standing, Facts)
     assert charge.standing.need is Need.FAILING
+
+
+def test_while_a_sync_is_tried_again_it_is_told_why_the_last_one_failed(
+    charge: Charge, agency: Agency
+) -> None:
+    with open_store(agency.settings("ada")) as store:
+        runs, now = Runs(store, "ada"), utc_now()
+        failed = runs.begin(now, dry_run=False)
+        runs.finish(
+            failed,
+            exit_code=ExitCode.UNAVAILABLE,
+            message="The source is away.",
+            counts=Counts(),
+            report=None,
+            rejects=None,
+            now=now,
+        )
+        with store.write() as connection:
+            troubles.note(connection, "ada", "sync", Told("UNAVAILABLE", now, now))
+        runs.begin(now, dry_run=False)
+    charge.look_again()
+    assert isinstance(charge.standing, Facts)
+    assert charge.standing.trouble == "The source is away."
 
 
 def test_so_is_what_time_alone_changes(charge: Charge, clock: FakeClock) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -12,13 +13,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, select, text
+from sqlalchemy.engine import make_url
 
 from sync.errors import StateError
 from sync.state import bodies, migrate
 from sync.state.migrate import revisions
 from sync.state.schema import contact, metadata, staged
 from sync.state.store import Store, open_database, open_store
-from tests.conftest import SettingsFor
+from tests.conftest import SERVERS, SettingsFor, on_server
 
 
 def test_the_migrations_make_exactly_the_described_tables(store: Store) -> None:
@@ -124,6 +126,23 @@ def test_a_newer_version_s_database_is_refused_with_a_sentence_and_left_alone(
     assert message.endswith(".")
     with pytest.raises(StateError, match="newer"), open_store(settings):
         pass
+
+
+def test_a_user_who_may_make_no_tables_is_told_so_in_a_sentence(tmp_path: Path) -> None:
+    name = f"contact_sync_{uuid4().hex[:12]}"
+    address = make_url(SERVERS["postgresql"]).set(username=name, password="a", database=name)
+    on_server("postgresql", f"CREATE ROLE {name} LOGIN PASSWORD 'a'")
+    try:
+        on_server("postgresql", f"CREATE DATABASE {name}")
+        with (
+            pytest.raises(StateError, match="make tables in the schema public") as told,
+            open_database(address.render_as_string(hide_password=False), tmp_path),
+        ):
+            pass
+        assert "permission denied for schema public" in str(told.value)
+    finally:
+        on_server("postgresql", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        on_server("postgresql", f"DROP ROLE {name}")
 
 
 def test_many_processes_may_make_the_tables_at_once(
