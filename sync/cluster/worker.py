@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 
@@ -60,6 +61,17 @@ _SIGNALS = {
     signal.SIGHUP: Command.RELOAD,
     signal.SIGUSR1: Command.RUN,
 }
+
+
+def of_nobody(loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+    """Say in a sentence that the queue was away, where nobody waits for the task that found out.
+
+    Procrastinate leaves such tasks; the event loop would log them with a traceback.
+    """
+    if isinstance(error := what.get("exception"), Unreachable):
+        _log.warning("the queue was away for a moment", reason=type(error).__name__)
+    else:
+        loop.default_exception_handler(what)
 
 
 class ClusterWorker:
@@ -114,6 +126,7 @@ class ClusterWorker:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(of_nobody)
         loop.set_default_executor(ThreadPoolExecutor(self._at_once + _OWN_THREADS))
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._ask, number)
