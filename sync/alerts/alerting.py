@@ -93,7 +93,8 @@ class Alerting:
         except ContactSyncError as error:
             _log.error("alert not sent", reason=str(error))
             return False
-        _log.info("alert", kind=alert.kind.value, topic=alert.topic.value, text=alert.text)
+        kind, topic = alert.kind.value, alert.topic.value
+        _log.info("alert", account=self._account, kind=kind, topic=topic, text=alert.text)
         failures = [_deliver(channel, alert) for channel in ways]
         for failure in filter(None, failures):
             _log.error("alert not sent", reason=failure)

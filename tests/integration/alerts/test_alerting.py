@@ -124,6 +124,7 @@ def test_without_a_channel_the_log_is_told_once(house_with: HouseWith) -> None:
         house.alerting.tell(Topic.SYNC, DOWN)
         house.alerting.tell(Topic.SYNC, DOWN)
     assert [entry["event"] for entry in log] == ["alert"]
+    assert log[0]["account"] == "default"
 
 
 def test_what_goes_on_by_itself_alarms_nobody(house: House) -> None:
