@@ -30,10 +30,10 @@ from sync.planning import Planning
 from sync.progress import Progress, Silent
 from sync.rechecking import basis_of
 from sync.recording import Recording, recorded
-from sync.sending import Sending
+from sync.sending import Sending, discard_staged
 from sync.settings import Settings
 from sync.source import ContactSource, Place
-from sync.state import kept_plans, staging
+from sync.state import kept_plans
 from sync.state.checked_rows import CheckedRows
 from sync.state.kept_plans import KeptPlan
 from sync.state.outbox import Outbox
@@ -366,5 +366,4 @@ class Run:
 
     def _discard_staged(self) -> None:
         Outbox(self._store, self._account).note_arrived()
-        with self._store.write() as connection:
-            staging.discard_settled(connection, self._account)
+        discard_staged(self._store, self._account)

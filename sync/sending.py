@@ -30,6 +30,13 @@ _FEW = 3
 _log = structlog.get_logger()
 
 
+def discard_staged(store: Store, account: str) -> None:
+    """Forget an account's staged contacts of which nothing is left to settle."""
+    # What comes back with a loss of power is forgotten by the next run.
+    with store.write(durable=False) as connection:
+        staging.discard_settled(connection, account)
+
+
 class Sending:
     """Sends for one run, and records what came of it."""
 
@@ -127,9 +134,7 @@ class Sending:
 
     def discard_staged(self) -> None:
         """Forget the source's contacts of which nothing is left to settle."""
-        # What comes back with a loss of power is forgotten by the next run.
-        with self._store.write(durable=False) as connection:
-            staging.discard_settled(connection, self._account)
+        discard_staged(self._store, self._account)
 
     def _note_outcome(self, delivered: Delivered) -> None:
         recording = self._recording

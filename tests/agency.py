@@ -83,14 +83,18 @@ class Agency:
 
     def synced(self, name: str, ago: timedelta = _HOUR) -> None:
         """Record that the account was synced."""
+        self.ended(name, ExitCode.DONE, "1 contact sent, 0 unchanged.", ago)
+
+    def ended(self, name: str, code: ExitCode, message: str, ago: timedelta = _HOUR) -> None:
+        """Record how a sync of the account ended."""
         settings = self.settings(name)
         with open_store(settings) as store:
             runs = Runs(store, name)
             number = runs.begin(utc_now() - ago, dry_run=False)
             runs.finish(
                 number,
-                exit_code=ExitCode.DONE,
-                message="1 contact sent, 0 unchanged.",
+                exit_code=code,
+                message=message,
                 counts=Counts(),
                 report=None,
                 rejects=None,

@@ -68,13 +68,6 @@ class TokenCipher:
         return self._fernet
 
 
-# By whether there are other hosts, all of which have the same one.
-_BRING_IT = {
-    False: "bring the file back from a backup",
-    True: "copy the file from another host of the cluster",
-}
-
-
 def open_cipher(settings: Settings, *, create: bool = False) -> TokenCipher:
     """The cipher of the configuration.
 
@@ -94,9 +87,11 @@ def read_keys(settings: Settings) -> str:
     try:
         file.stat()
     except FileNotFoundError:
+        # All hosts of a cluster have the same one.
+        whence = "another host of the cluster" if settings.cluster.enabled else "a backup"
         raise ConfigurationError(
             f"The vault's key file {file} is missing, and without it the stored tokens can't be "
-            f"read: {_BRING_IT[settings.cluster.enabled]}, or name its place in vault.key_file; if "
+            f"read: bring the file back from {whence}, or name its place in vault.key_file; if "
             "it is gone for good, run contact-sync authorize, which makes a new one."
         ) from None
     except OSError:

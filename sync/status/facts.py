@@ -1,6 +1,6 @@
 """Facts of one account at one moment, for the page, a monitor and `contact-sync status`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -121,12 +121,12 @@ def gather(settings: Settings, store: Store, clock: Clock, *, live: Shown | None
     pair = open_vault(settings, store, clock=clock).status()
     attempts = attempts_of(store, account)
     start = next_start(settings.schedule, account, now, attempts)
-    ended = [run for run in runs.last_syncs(_LOOKED_AT) if run.finished_at is not None]
+    last = next((run for run in runs.last_syncs(_LOOKED_AT) if run.finished_at is not None), None)
     with store.read() as connection:
         size = audience.size(connection, account)
         told = [topic for topic in Topic if troubles.told(connection, account, topic)]
     missed = start.missed if start.missed and now - start.missed > _LATE else None
-    need, trouble = judge(told, ended, pair, None if live else missed)
+    need, trouble = judge(told, last, pair, None if live else missed)
     return Facts(
         account=account,
         now=now,
@@ -160,7 +160,7 @@ def still(facts: Facts, settings: Settings, shared: Store, now: datetime) -> Fac
 
 def judge(
     told: Collection[Topic],
-    ended: Sequence[RunRecord],
+    last: RunRecord | None,
     pair: PairStatus,
     missed: datetime | None,
 ) -> tuple[Need, str]:
@@ -168,10 +168,9 @@ def judge(
 
     Args:
         told: What people were told is wrong, and is still.
-        ended: The newest syncs that have ended, newest first.
+        last: The newest sync that has ended, if there is one.
         missed: When a sync was due that did not begin.
     """
-    last = ended[0] if ended else None
     said = last.message if last and last.message else "No sync runs."
     if Topic.CONFIG in told:
         kept = "Its file is wrong, and what it said before is kept: run contact-sync check."

@@ -147,6 +147,8 @@ class _Service:
 
     def _take_down(self) -> None:
         """Look up whose addresses are in the bodies that have come since last time."""
+        if not self.bodies.tell():
+            return
         self.bodies.seek(0)
         for body in self.bodies:
             self.addresses.update(dict.fromkeys(map(bytes.lower, _ADDRESS.findall(body))))

@@ -13,7 +13,7 @@ from sync.charge import Charge
 from sync.clock import utc_now
 from sync.errors import ExitCode
 from sync.state import troubles
-from sync.state.runs import Counts, Runs
+from sync.state.runs import Runs
 from sync.state.store import open_store
 from sync.state.stores import Stores
 from sync.state.troubles import Told
@@ -82,21 +82,12 @@ def test_what_another_process_writes_is_seen(charge: Charge, agency: Agency, clo
 def test_while_a_sync_is_tried_again_it_is_told_why_the_last_one_failed(
     charge: Charge, agency: Agency
 ) -> None:
+    agency.ended("ada", ExitCode.UNAVAILABLE, "The source is away.")
+    now = utc_now()
     with open_store(agency.settings("ada")) as store:
-        runs, now = Runs(store, "ada"), utc_now()
-        failed = runs.begin(now, dry_run=False)
-        runs.finish(
-            failed,
-            exit_code=ExitCode.UNAVAILABLE,
-            message="The source is away.",
-            counts=Counts(),
-            report=None,
-            rejects=None,
-            now=now,
-        )
         with store.write() as connection:
             troubles.note(connection, "ada", "sync", Told("UNAVAILABLE", now, now))
-        runs.begin(now, dry_run=False)
+        Runs(store, "ada").begin(now, dry_run=False)
     charge.look_again()
     assert isinstance(charge.standing, Facts)
     assert charge.standing.trouble == "The source is away."

@@ -5,6 +5,7 @@ from cryptography.fernet import Fernet
 
 from sync.auth.cipher import open_cipher
 from sync.errors import ConfigurationError
+from sync.settings.cluster import Cluster
 from tests.conftest import SettingsFor
 
 
@@ -30,6 +31,12 @@ def test_nobody_but_authorize_makes_a_key(settings_for: SettingsFor) -> None:
     assert f"key file {settings.vault_key_file} is missing" in str(missing.value)
     assert "run contact-sync authorize" in str(missing.value)
     assert not settings.vault_key_file.exists()
+
+
+def test_a_host_of_a_cluster_gets_the_key_from_another(settings_for: SettingsFor) -> None:
+    settings = settings_for().model_copy(update={"cluster": Cluster(enabled=True)})
+    with pytest.raises(ConfigurationError, match="back from another host of the cluster"):
+        open_cipher(settings).encrypt("token")
 
 
 def test_a_key_file_that_others_can_read_is_refused(settings_for: SettingsFor) -> None:

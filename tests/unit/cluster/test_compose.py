@@ -48,14 +48,13 @@ def test_what_the_image_copies_is_there_and_what_it_installs_is_an_extra(
     # None of the folder in which the secrets and the contacts are.
     assert build["context"].startswith("${CONTACT_SYNC_SOURCE:?")
     assert "export CONTACT_SYNC_SOURCE=" in GUIDE
-    root = ROOT
     lines = [shlex.split(line) for line in build["dockerfile_inline"].splitlines()]
     copied = [name for words in lines if words[0] == "COPY" for name in words[1:-1]]
     assert copied
-    assert all((root / name).exists() for name in copied)
+    assert all((ROOT / name).exists() for name in copied)
     extras = re.search(r"\.\[([\w,]+)\]", build["dockerfile_inline"])
     assert extras is not None
-    declared = (root / "pyproject.toml").read_text(encoding="utf-8")
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert all(f"\n{name} = [" in declared for name in extras[1].split(","))
 
 
