@@ -16,6 +16,7 @@ from sync.status.page import application
 from sync.status.watched import Watched
 
 _THREADS = 2
+_LOOK_SECONDS = 1.0  # between two looks for connections that have been idle too long
 _log = structlog.get_logger()
 
 
@@ -47,7 +48,8 @@ class StatusServer:
             threads=_THREADS,
             ident=None,
         )
-        self._thread = threading.Thread(target=self._server.run, name="status", daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="status", daemon=True)
 
     def start(self) -> None:
         """Answer requests."""
@@ -56,16 +58,18 @@ class StatusServer:
 
     def stop(self) -> None:
         """Stop answering."""
+        self._stopping.set()
         if self._thread.is_alive():
-            # By the thread itself, which would else wait for sockets that are closed already.
-            self._server.trigger.pull_trigger(self._close)
+            self._server.pull_trigger()
             self._thread.join(timeout=5)
-        else:
-            self._close()
         self._server.task_dispatcher.shutdown()
-
-    def _close(self) -> None:
+        # Last, when no thread is left that waits for them or writes to one: their numbers may be
+        # those of other files by then.
         wasyncore.close_all(self._sockets, ignore_all=True)
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            wasyncore.poll2(_LOOK_SECONDS, self._sockets)
 
 
 def _is_loopback(host: str) -> bool:

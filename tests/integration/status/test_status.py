@@ -135,6 +135,23 @@ def test_the_readme_names_every_metric_and_no_other(site: Site) -> None:
     assert set(re.findall(r"contact_sync_[a-z_]+[a-z]", readme)) == served
 
 
+def test_an_answer_that_ends_while_the_page_is_stopped_does_no_harm(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = StatusServer(site.watched)
+    server.start()
+    wake = server._server.trigger._physical_pull
+
+    def wake_late() -> None:
+        wake()  # as the thread of an answer does, which is woken a moment earlier
+        server._thread.join(timeout=10)
+        wake()
+
+    monkeypatch.setattr(server._server.trigger, "_physical_pull", wake_late)
+    server.stop()
+    assert not server._thread.is_alive()
+
+
 def test_a_page_that_is_stopped_while_it_answers_ends_in_peace(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
