@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from io import BytesIO
+from itertools import chain
 
 from sqlalchemy import (
     ColumnElement,
@@ -134,18 +135,10 @@ class Outbox:
         """The import's body, to the byte the same whenever it is asked for."""
         with self._store.read() as connection:
             list_ids = LISTS.ids_of(connection, entry.list_set_id)
-            body, owned = staged.c.body_id, func.count(staged.c.owned)
-            first, last, count, adding = connection.execute(
-                select(func.min(body), func.max(body), func.count(), owned).where(_rows_of(entry))
-            ).one()
-            if adding:
+            numbers = _body_numbers(connection, entry)
+            if numbers is None:
                 sent = self._sent(connection, entry)
                 return import_payload([each.body for each in sent], list_ids)
-            # No two addresses have one body, so these are all of those that lie in between.
-            numbers: Sequence[int] = range(first, last + 1)
-            if len(numbers) != count:
-                singly = select(body).where(_rows_of(entry)).order_by(staged.c.row)
-                numbers = [number for (number,) in tuples(connection, singly)]
             return _framed(bodies.elements(connection, self._account, numbers), list_ids)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
@@ -352,6 +345,24 @@ def _rows_of(entry: Batch) -> ColumnElement[bool]:
         staged.c.row.between(entry.first_row, entry.last_row),
         staged.c.action.in_((Action.NEW, Action.CHANGED)),
     )
+
+
+def _body_numbers(connection: Connection, entry: Batch) -> list[int] | None:
+    """The numbers of the batch's bodies in the source's order; None if these aren't all of it."""
+    body, row = staged.c.body_id, staged.c.row
+    # Most follow one another as their rows do: a few stretches instead of thousands of numbers.
+    stretches = connection.execute(
+        select(func.min(body), func.max(body), func.count(), func.count(staged.c.owned))
+        .where(_rows_of(entry))
+        .group_by(body - row)
+        .order_by(func.min(row))
+    ).all()
+    if any(owned for *_, owned in stretches):
+        return None
+    if all(last - first + 1 == count for first, last, count, _ in stretches):
+        return list(chain.from_iterable(range(first, last + 1) for first, last, *_ in stretches))
+    singly = select(body).where(_rows_of(entry)).order_by(row)
+    return [number for (number,) in tuples(connection, singly)]
 
 
 def _mark_refused(connection: Connection, entry: Batch, rows: Sequence[int]) -> None:
