@@ -66,6 +66,5 @@ def outlook_of(
 
 
 def _imports(settings: Settings, connection: Connection, kept: KeptPlan) -> int:
-    list_ids = staging.lists_to_send(connection, kept.staged_as)
-    rows = staging.to_send(connection, kept.staged_as, list_ids)
-    return sum(1 for _ in plan.batches(rows, list_ids, settings.api))
+    to_send = staging.ToSend(connection, kept.staged_as)
+    return sum(1 for _ in plan.batches(to_send, settings.api))

@@ -3,7 +3,8 @@
 Pure: it is given counts and sizes, and decides; `sync.state.staging` makes the comparison.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
@@ -11,33 +12,52 @@ from sync.state.outbox import SMS_PERMISSION, BatchPlan, import_payload
 from sync.state.runs import Counts
 
 
-def batches(
-    rows: Iterable[tuple[int, int, int]],
-    list_ids_of: dict[int, tuple[str, ...]],
-    limits: Api,
-    *,
-    sms: bool = False,
-) -> Iterator[BatchPlan]:
-    """Cut (list set, row, encoded bytes), sorted by set and row, into batches within the limits.
+class ToSend(Protocol):
+    """Contacts to be sent, each list set's in stretches of consecutive ones."""
+
+    @property
+    def list_ids(self) -> Mapping[int, tuple[str, ...]]:
+        """The ids of each list set's lists."""
+
+    def stretches(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """(list set, first row, last row, contacts, encoded bytes), sorted by list set and row."""
+
+    def inside(self, list_set_id: int, first_row: int, last_row: int) -> Iterator[tuple[int, int]]:
+        """(row, encoded bytes) of each contact of a stretch that must be cut."""
+
+
+def batches(to_send: ToSend, limits: Api, *, sms: bool = False) -> Iterator[BatchPlan]:
+    """Cut what is to be sent into batches within the limits.
 
     `sms` when contacts may have numbers for text messages, of which an import says a word more.
 
     A batch holds contacts of one list set, since the lists of an import hold for all of it.
     """
-    # Plain numbers, since this is done once for each contact.
+    # Plain numbers, since this may be done once for each contact.
     most_bytes, most_contacts = limits.batch_bytes, limits.batch_contacts
     first = last = contacts = total = 0
     of: int | None = None
-    for list_set_id, row, size in rows:
-        # One more byte for the comma between two contacts.
-        grown = total + 1 + size
-        if list_set_id == of and grown <= most_bytes and contacts < most_contacts:
-            last, contacts, total = row, contacts + 1, grown
+
+    def fits(list_set_id: int, more: int, size: int) -> bool:
+        # One more byte for the comma before each contact.
+        within = total + more + size <= most_bytes and contacts + more <= most_contacts
+        return list_set_id == of and within
+
+    for list_set_id, first_row, last_row, count, size in to_send.stretches():
+        if fits(list_set_id, count, size):
+            last, contacts, total = last_row, contacts + count, total + count + size
             continue
-        if of is not None:
-            yield BatchPlan(of, first, last, contacts, total)
-        of, first, last, contacts = list_set_id, row, row, 1
-        total = len(import_payload((), list_ids_of[of])) + sms * len(SMS_PERMISSION) + size
+        within: Iterable[tuple[int, int]] = [(last_row, size)]
+        if count > 1:
+            within = to_send.inside(list_set_id, first_row, last_row)
+        for row, one in within:
+            if fits(list_set_id, 1, one):
+                last, contacts, total = row, contacts + 1, total + 1 + one
+                continue
+            if of is not None:
+                yield BatchPlan(of, first, last, contacts, total)
+            of, first, last, contacts = list_set_id, row, row, 1
+            total = len(import_payload((), to_send.list_ids[of])) + sms * len(SMS_PERMISSION) + one
     if of is not None:
         yield BatchPlan(of, first, last, contacts, total)
 

@@ -365,9 +365,8 @@ class Planning:
         counts = self._recording.counts
         if not counts.new + counts.changed:
             return []
-        list_ids = staging.lists_to_send(connection, self._recording.run_id)
-        rows = staging.to_send(connection, self._recording.run_id, list_ids)
-        return list(plan.batches(rows, list_ids, self._settings.api, sms=self._sms))
+        to_send = staging.ToSend(connection, self._recording.run_id)
+        return list(plan.batches(to_send, self._settings.api, sms=self._sms))
 
 
 def _advice(run_id: int, *, dry_run: bool) -> str:

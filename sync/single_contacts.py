@@ -61,6 +61,7 @@ class SingleContacts:
             try:
                 readdressing.run(recording.run_id, today)
                 batches = planning.compare_readdressed()
+                self._to_clear = recording.counts.cleared
                 if waiting := len(planning.address_changes):
                     recording.notes.append(
                         f"{waiting:,} of the new addresses could not be changed there yet; these "
@@ -92,7 +93,9 @@ class SingleContacts:
         Raises what the session does.
         """
         recording = self._recording
-        self._progress.step("Clearing what the source has emptied", self._to_clear or None)
+        if not self._to_clear:
+            return  # else everybody would be looked through for nobody
+        self._progress.step("Clearing what the source has emptied", self._to_clear)
         clearing = Clearing(
             self._store,
             self._account,

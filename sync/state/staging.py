@@ -1,11 +1,11 @@
 """The source's contacts of one run, from when they are checked until the run is settled."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, or_, select
+from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select
 
 from sync.state import bodies, comparison
 from sync.state.comparison import Action
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TO_SEND = (Action.NEW, Action.CHANGED)
+# A new contact gets what Constant Contact owns once it is there.
+_ADDS = and_(staged.c.action == Action.NEW, staged.c.owned.is_not(None))
+# So many contacts are looked at together when batches are cut; at a batch's end, one by one.
+_STRETCH = 1_000
 _BY_ADDRESS = "ix_staged_run_id_email"
 _BY_ACTION = "ix_staged_action_run_id"
 
@@ -204,31 +208,53 @@ def _little_memory(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql(f"PRAGMA cache_size={usual}")
 
 
-def to_send(
-    connection: Connection, run_id: int, sets: Collection[int]
-) -> Iterator[tuple[int, int, int]]:
-    """(list set, row, encoded bytes) of what must be sent, one list set after the other.
+class ToSend:
+    """What a run must send, as `sync.plan` asks for it to cut batches.
 
-    `sets` are all list sets that something must be sent to.
+    Attributes:
+        list_ids: Those of every list set that something must be sent to.
     """
-    adds = and_(staged.c.action == Action.NEW, staged.c.owned.is_not(None))
-    size = (staged.c.size + case((adds, staged.c.owned_size), else_=0)).label("size")
-    wanted = (
-        select(staged.c.list_set_id, staged.c.row, size)
-        .where(staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
-        .order_by(staged.c.list_set_id, staged.c.row)
-    )
-    if len(sets) == 1:
-        # Then they lie in this order, and are not sorted first.
-        wanted = wanted.where(staged.c.list_set_id == next(iter(sets)))
-    yield from tuples(connection, wanted)
 
+    def __init__(self, connection: Connection, run_id: int) -> None:
+        self._connection = connection
+        size = staged.c.size + case((_ADDS, staged.c.owned_size), else_=0)
+        self._all = select(staged.c.list_set_id, staged.c.row, size.label("size")).where(
+            staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND)
+        )
+        sets = connection.scalars(
+            select(staged.c.list_set_id)
+            .distinct()
+            .where(staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
+        ).all()
+        self.list_ids = {each: LISTS.ids_of(connection, each) for each in sets}
 
-def lists_to_send(connection: Connection, run_id: int) -> dict[int, tuple[str, ...]]:
-    """The list ids of every list set that something must be sent to."""
-    return {
-        set_id: LISTS.ids_of(connection, set_id) for set_id in _sets_to_send(connection, run_id)
-    }
+    def stretches(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """(list set, first row, last row, contacts, encoded bytes), one list set after another."""
+        if len(self.list_ids) == 1:
+            yield from self._of_one_set(next(iter(self.list_ids)))
+            return
+        # Sorted once for all sets; each by itself would be looked for among all.
+        rows = self._all.order_by(staged.c.list_set_id, staged.c.row)
+        yield from ((of, row, row, 1, size) for of, row, size in tuples(self._connection, rows))
+
+    def inside(self, list_set_id: int, first_row: int, last_row: int) -> Iterator[tuple[int, int]]:
+        """(row, encoded bytes) of each contact of a stretch."""
+        within = (staged.c.list_set_id == list_set_id, staged.c.row.between(first_row, last_row))
+        rows = tuples(self._connection, self._all.where(*within).order_by(staged.c.row))
+        yield from ((row, size) for _, row, size in rows)
+
+    def _of_one_set(self, list_set_id: int) -> Iterator[tuple[int, int, int, int, int]]:
+        last, count = -1, _STRETCH
+        while count == _STRETCH:
+            following = (staged.c.list_set_id == list_set_id, staged.c.row > last)
+            some = self._all.where(*following).order_by(staged.c.row).limit(_STRETCH).subquery()
+            first, last, count, size = self._connection.execute(
+                select(
+                    func.min(some.c.row), func.max(some.c.row), func.count(), func.sum(some.c.size)
+                )
+            ).one()
+            if count:
+                yield list_set_id, first, last, count, int(size)
 
 
 def discard_settled(connection: Connection, account: str) -> None:
@@ -254,11 +280,3 @@ def discard_settled(connection: Connection, account: str) -> None:
         connection.execute(delete(staged).where(staged.c.run_id.in_(runs)))
     if runs:
         bodies.discard(connection, account)
-
-
-def _sets_to_send(connection: Connection, run_id: int) -> Sequence[int]:
-    return connection.scalars(
-        select(staged.c.list_set_id)
-        .distinct()
-        .where(staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
-    ).all()

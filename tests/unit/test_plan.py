@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sync import plan
 from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
-from sync.state.outbox import import_payload
+from sync.state.outbox import BatchPlan, import_payload
 from sync.state.runs import Counts
+from tests.to_send import Given
 
 SEED = 20261128
 LISTS = {1: ("a" * 36,), 2: ("a" * 36, "b" * 36), 3: tuple(f"{n:036}" for n in range(50))}
@@ -29,14 +30,18 @@ _limits = st.builds(
 )
 
 
-@given(_rows, _limits)
+def cut(rows: Iterable[tuple[int, int, int]], limits: Api, *, stretch: int = 1) -> list[BatchPlan]:
+    return list(plan.batches(Given(list(rows), LISTS, stretch), limits))
+
+
+@given(_rows, _limits, st.integers(1, 30))
 def test_every_row_is_in_one_batch_of_its_lists_and_no_batch_is_too_big(
-    rows: list[tuple[int, str]], limits: Api
+    rows: list[tuple[int, str]], limits: Api, stretch: int
 ) -> None:
     bodies = {number: (list_set, f'"{text}"') for number, (list_set, text) in enumerate(rows)}
     sized = [(list_set, row, len(body.encode())) for row, (list_set, body) in bodies.items()]
     seen: list[int] = []
-    for batch in plan.batches(sized, LISTS, limits):
+    for batch in cut(sized, limits, stretch=stretch):
         inside = [
             row
             for row, (list_set, _) in bodies.items()
@@ -49,13 +54,12 @@ def test_every_row_is_in_one_batch_of_its_lists_and_no_batch_is_too_big(
     assert seen == sorted(bodies)
 
 
-@given(_rows, _limits)
+@given(_rows, _limits, st.integers(1, 30))
 def test_no_batch_could_have_taken_the_next_row_too(
-    rows: list[tuple[int, str]], limits: Api
+    rows: list[tuple[int, str]], limits: Api, stretch: int
 ) -> None:
     sized = [(list_set, row, len(text.encode())) for row, (list_set, text) in enumerate(rows)]
-    cut = list(plan.batches(sized, LISTS, limits))
-    for batch, following in pairwise(cut):
+    for batch, following in pairwise(cut(sized, limits, stretch=stretch)):
         if batch.list_set_id == following.list_set_id:
             size = sized[following.first_row][2]
             full = batch.contacts == limits.batch_contacts
@@ -68,22 +72,22 @@ def test_a_batch_may_be_exactly_as_big_as_allowed() -> None:
     rows = [(1, row, (3_800_000 - frame - 99) // 100) for row in range(100)]
     rest = 3_800_000 - frame - 99 - sum(size for _, _, size in rows)
     rows[-1] = (1, 99, rows[-1][2] + rest)
-    [batch] = plan.batches(rows, LISTS, limits)
+    [batch] = cut(rows, limits, stretch=30)
     assert batch.bytes == 3_800_000
     rows[-1] = (1, 99, rows[-1][2] + 1)
-    assert [each.contacts for each in plan.batches(rows, LISTS, limits)] == [99, 1]
+    assert [each.contacts for each in cut(rows, limits, stretch=30)] == [99, 1]
 
 
 def test_the_service_s_count_is_never_passed() -> None:
     rows = ((1, row, 30) for row in range(80_001))
-    assert [each.contacts for each in plan.batches(rows, LISTS, Api())] == [40_000, 40_000, 1]
+    assert [each.contacts for each in cut(rows, Api())] == [40_000, 40_000, 1]
 
 
 def test_a_million_contacts_fill_their_imports() -> None:
     dice = random.Random(SEED)
     print(f"seed {SEED}")
     rows = ((1, row, dice.randrange(120, 1_200)) for row in range(1_000_000))
-    batches = list(plan.batches(rows, LISTS, Api()))
+    batches = cut(rows, Api())
     assert sum(batch.contacts for batch in batches) == 1_000_000
     assert len(batches) <= math.ceil(1.1 * sum(batch.bytes for batch in batches) / 3_800_000)
 

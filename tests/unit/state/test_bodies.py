@@ -123,9 +123,8 @@ def test_whole_columns_arrive_as_they_are(store: Store, rises_by: int) -> None:
 def test_what_arrived_is_noted_by_the_next_run_when_this_one_is_killed(town: Town) -> None:
     run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1")])
     with town.store.write() as connection:
-        lists = staging.lists_to_send(connection, run_id)
-        rows = staging.to_send(connection, run_id, lists)
-        town.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
+        to_send = staging.ToSend(connection, run_id)
+        town.outbox.record(connection, run_id, batches(to_send, Api()), NOW)
     [entry] = town.outbox.open()
     town.outbox.settle(entry, BatchState.ARRIVED, [], "", NOW)
     # Killed here. What follows is the next run's beginning.

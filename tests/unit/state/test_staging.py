@@ -59,9 +59,8 @@ class Town:
 
     def send(self, run_id: int, now: datetime = NOW) -> None:
         with self.store.write() as connection:
-            lists = staging.lists_to_send(connection, run_id)
-            rows = staging.to_send(connection, run_id, lists)
-            self.outbox.record(connection, run_id, list(batches(rows, lists, Api())), now)
+            to_send = staging.ToSend(connection, run_id)
+            self.outbox.record(connection, run_id, batches(to_send, Api()), now)
         for entry in self.outbox.open():
             self.outbox.settle(entry, BatchState.ARRIVED, [], "", now)
         self.outbox.note_arrived()
@@ -94,9 +93,8 @@ class Town:
     def payloads(self, run_id: int) -> list[tuple[str, tuple[str, ...]]]:
         """(address, lists) of what would be sent."""
         with self.store.write() as connection:
-            lists = staging.lists_to_send(connection, run_id)
-            rows = staging.to_send(connection, run_id, lists)
-            self.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
+            to_send = staging.ToSend(connection, run_id)
+            self.outbox.record(connection, run_id, batches(to_send, Api()), NOW)
         sent = []
         for entry in self.outbox.open():
             found = self.outbox.list_ids(entry)
@@ -139,9 +137,8 @@ def test_new_changed_unchanged_and_gone_are_told_apart(town: Town) -> None:
 def test_only_what_was_confirmed_is_unchanged_next_time(town: Town) -> None:
     run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
     with town.store.write() as connection:
-        lists = staging.lists_to_send(connection, run_id)
-        rows = staging.to_send(connection, run_id, lists)
-        town.outbox.record(connection, run_id, list(batches(rows, lists, Api())), NOW)
+        to_send = staging.ToSend(connection, run_id)
+        town.outbox.record(connection, run_id, batches(to_send, Api()), NOW)
     [entry] = town.outbox.open()
     assert town.outbox.settle(entry, BatchState.ARRIVED, [2], "", NOW) == 2
     town.outbox.note_arrived()
