@@ -134,6 +134,23 @@ def test_new_changed_unchanged_and_gone_are_told_apart(town: Town) -> None:
     assert [email for email, _ in town.payloads(run_id)] == ["d@x.org", "b@x.org"]
 
 
+def test_stretches_hold_all_that_is_to_be_sent_and_nothing_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "_STRETCH", 2)
+    town.sync([("c@x.org", "1")])
+    run_id = town.plan([(f"{name}@x.org", "1") for name in ("a", "bb", "c", "d", "ee")])
+    with town.store.read() as connection:
+        to_send = staging.ToSend(connection, run_id)
+        stretches = list(to_send.stretches())
+        inside = [list(to_send.inside(of, first, last)) for of, first, last, _, _ in stretches]
+    first_row = inside[0][0][0]
+    assert [[row - first_row for row, _ in some] for some in inside] == [[0, 1], [3, 4]]
+    for (_, first, last, contacts, size), some in zip(stretches, inside, strict=True):
+        assert (first, last, contacts) == (some[0][0], some[-1][0], len(some))
+        assert size == sum(one for _, one in some)
+
+
 def test_only_what_was_confirmed_is_unchanged_next_time(town: Town) -> None:
     run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
     with town.store.write() as connection:
