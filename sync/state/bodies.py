@@ -18,6 +18,8 @@ from sync.portions import portions
 from sync.state.schema import body_block, checked_rows, contact, run, staged
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 PER_BLOCK = 256
@@ -85,21 +87,22 @@ def read(connection: Connection, account: str, numbers: Iterable[int]) -> list[s
     return found
 
 
-def elements(connection: Connection, account: str, numbers: Sequence[int]) -> Iterator[bytes]:
+def elements(
+    connection: Connection, account: str, numbers: "npt.NDArray[np.int64]"
+) -> Iterator[bytes]:
     """The bodies of these numbers, in their order: elements of a JSON array, many in each text."""
     import numpy as np
 
-    wanted = np.array(numbers, np.int64)
-    if not len(wanted) or (np.diff(wanted) <= 0).any():
-        yield from (body.encode() for body in read(connection, account, numbers))
+    if not len(numbers) or (np.diff(numbers) <= 0).any():
+        yield from (body.encode() for body in read(connection, account, numbers.tolist()))
         return
     # As they were staged: block after block, most of them whole.
-    blocks, starts = np.unique(wanted // PER_BLOCK, return_index=True)
-    places = dict(zip(blocks.tolist(), np.split(wanted % PER_BLOCK, starts[1:]), strict=True))
+    blocks, starts = np.unique(numbers // PER_BLOCK, return_index=True)
+    places = dict(zip(blocks.tolist(), np.split(numbers % PER_BLOCK, starts[1:]), strict=True))
     for some in portions(places, _BLOCKS_AT_ONCE):
         for block, data in _blocks(connection, account, some):
             inside = places[block]
-            if len(inside) == data.count(_BETWEEN) + 1:
+            if len(inside) == PER_BLOCK or len(inside) == data.count(_BETWEEN) + 1:
                 yield data.replace(_BETWEEN, b",")
             else:
                 lines = data.split(_BETWEEN)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from io import BytesIO
-from itertools import chain
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,6 +36,10 @@ from sync.state.id_sets import LISTS
 from sync.state.schema import batch, contact, staged
 from sync.state.store import Store
 from sync.state.upsert import upsert_selected
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # What an import with numbers for text messages must say (the contract's ContactsJsonImport).
 SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
@@ -85,6 +89,7 @@ class Batch:
     first_row: int
     last_row: int
     contacts: int
+    bytes: int
     state: BatchState
     attempts: int
     posting_at: datetime | None
@@ -139,7 +144,8 @@ class Outbox:
             if numbers is None:
                 sent = self._sent(connection, entry)
                 return import_payload([each.body for each in sent], list_ids)
-            return _framed(bodies.elements(connection, self._account, numbers), list_ids)
+            elements = bodies.elements(connection, self._account, numbers)
+            return _framed(elements, list_ids, expected_bytes=entry.bytes)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
         """The batch's contacts in the source's order."""
@@ -319,10 +325,16 @@ def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:
     return _framed((body.encode() for body in bodies), list_ids)
 
 
-def _framed(contacts: Iterable[bytes], list_ids: Iterable[str]) -> bytes:
+def _framed(
+    contacts: Iterable[bytes], list_ids: Iterable[str], *, expected_bytes: int = 1
+) -> bytes:
     """The body, of elements of import_data; put together so that it is in memory once."""
     lists = ",".join(f'"{list_id}"' for list_id in list_ids)
     payload = BytesIO()
+    # As large as it will be: to grow takes as long as all else here.
+    payload.seek(expected_bytes - 1)
+    payload.write(b"\0")
+    payload.seek(0)
     payload.write(b'{"import_data":[')
     sms = before = b""
     for some in contacts:
@@ -335,6 +347,7 @@ def _framed(contacts: Iterable[bytes], list_ids: Iterable[str]) -> bytes:
         if b'"sms_number":"' in some:
             sms = SMS_PERMISSION.encode()
     payload.write(f'],"list_ids":[{lists}]'.encode() + sms + b"}")
+    payload.truncate()
     return payload.getvalue()
 
 
@@ -347,8 +360,11 @@ def _rows_of(entry: Batch) -> ColumnElement[bool]:
     )
 
 
-def _body_numbers(connection: Connection, entry: Batch) -> list[int] | None:
+def _body_numbers(connection: Connection, entry: Batch) -> "npt.NDArray[np.int64] | None":
     """The numbers of the batch's bodies in the source's order; None if these aren't all of it."""
+    # Loaded here: it takes a while, and most commands send nothing.
+    import numpy as np
+
     body, row = staged.c.body_id, staged.c.row
     # Most follow one another as their rows do: a few stretches instead of thousands of numbers.
     stretches = connection.execute(
@@ -360,9 +376,10 @@ def _body_numbers(connection: Connection, entry: Batch) -> list[int] | None:
     if any(owned for *_, owned in stretches):
         return None
     if all(last - first + 1 == count for first, last, count, _ in stretches):
-        return list(chain.from_iterable(range(first, last + 1) for first, last, *_ in stretches))
+        whole = [np.arange(first, last + 1) for first, last, *_ in stretches]
+        return np.concatenate([np.arange(0), *whole])
     singly = select(body).where(_rows_of(entry)).order_by(row)
-    return [number for (number,) in tuples(connection, singly)]
+    return np.array([number for (number,) in tuples(connection, singly)], np.int64)
 
 
 def _mark_refused(connection: Connection, entry: Batch, rows: Sequence[int]) -> None:

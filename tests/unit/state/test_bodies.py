@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
@@ -63,7 +64,8 @@ def test_bodies_are_joined_in_their_order(store: Store, places: Sequence[int]) -
     texts = [f'{{"email":"p{number}@x.org","note":"Zoë \\n"}}' for number in range(1_000)]
     with store.write() as connection:
         first = bodies.keep(connection, ACCOUNT, bodies.packed(texts))
-        found = bodies.elements(connection, ACCOUNT, [first + place for place in places])
+        numbers = np.array([first + place for place in places], np.int64)
+        found = bodies.elements(connection, ACCOUNT, numbers)
         joined = b",".join(found)
     assert joined.decode() == ",".join(texts[place] for place in places)
 
