@@ -29,6 +29,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from sync.feedback.failure import FeedbackFailed
 from sync.settings.feedback import Feedback
+from sync.state.column_types import OPTIONS
 from sync.state.feedback import Line
 from sync.state.upsert import upsert
 from sync.stop import Stop
@@ -36,12 +37,6 @@ from sync.stop import Stop
 _CONNECT_SECONDS = 15
 _KEY = ("account", "email", "what", "list_id")
 _OTHERS = tuple(field.name for field in fields(Line) if field.name not in _KEY)
-# Addresses must be compared byte by byte; MariaDB's default collation would not.
-_OPTIONS: dict[str, Any] = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
 _KINDS = {
     "postgresql": "postgresql",
     "mysql": "mariadb",
@@ -131,7 +126,7 @@ def _described(name: str, schema: str | None) -> Table:
         Column(field.name, types.get(field.name, DateTime), primary_key=field.name in _KEY)
         for field in fields(Line)
     ]
-    return Table(name, MetaData(), *columns, schema=schema, **_OPTIONS)
+    return Table(name, MetaData(), *columns, schema=schema, **OPTIONS)
 
 
 def _unique_keys(inspector: Inspector, table: Table) -> list[set[str | None]]:

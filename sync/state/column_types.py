@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, Integer, String, TypeDecorator
 
+# What SQLAlchemy calls MariaDB, by the address.
+MARIADB = ("mysql", "mariadb")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -29,7 +31,7 @@ class Instant(TypeDecorator[dt.datetime]):
 # Addresses must be compared byte by byte everywhere; MariaDB's default collation would not.
 OPTIONS: dict[str, Any] = {
     f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
+    for dialect in MARIADB
     for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
 }
 # Rows lie in the order of their primary key, as they do on MariaDB anyway: reading them in that

@@ -26,12 +26,12 @@ from sqlalchemy.util import LRUCache
 
 from sync.errors import ConfigurationError, StateError
 from sync.settings import Settings
+from sync.state.column_types import MARIADB
 from sync.state.locks import Held, Locks, let_the_server_ask
 from sync.state.migrate import migrate
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
-_MARIADB = ("mariadb", "mysql")
 # For how long a statement waits for what another transaction has locked.
 _PATIENCE_SECONDS = 30
 # MariaDB leaves the rows of a host that vanished in the middle of a transaction locked until its
@@ -111,7 +111,7 @@ class Store:
         So a host that vanishes between the statement and its commit leaves no row locked there.
         PostgreSQL notices soon that it is gone.
         """
-        if self.engine.dialect.name in _MARIADB:
+        if self.engine.dialect.name in MARIADB:
             return self._write(write=True, isolation_level="AUTOCOMMIT")
         return self.write()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, Update
 
-_MARIADB = ("mysql", "mariadb")
+from sync.state.column_types import MARIADB
 
 
 def upsert_selected(
@@ -62,7 +62,7 @@ def update_or_put(
 def _insert(connection: Connection, table: Table) -> Any:
     """The databases' inserts have no common type for what `_minding` asks of them."""
     # The others are not loaded: they take as long as a tenth of SQLAlchemy.
-    if connection.dialect.name in _MARIADB:
+    if connection.dialect.name in MARIADB:
         from sqlalchemy.dialects import mysql
 
         return mysql.insert(table)
@@ -78,7 +78,7 @@ def _insert(connection: Connection, table: Table) -> Any:
 def _minding(connection: Connection, put: Any, table: Table, update: Sequence[str]) -> Any:
     """The insert that sets `update` of a row that is there already, and nothing without it."""
     key = [column.name for column in table.primary_key]
-    if connection.dialect.name in _MARIADB:
+    if connection.dialect.name in MARIADB:
         # Not INSERT IGNORE: two that wait for a third would share a lock, and then deadlock when
         # both of them change the row (InnoDB's locks of INSERT).
         return put.on_duplicate_key_update({name: put.inserted[name] for name in update or key[:1]})

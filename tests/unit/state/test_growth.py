@@ -226,7 +226,8 @@ def _run(
         uncleared.count(connection, account, run_id, changed=actions[Action.CHANGED])
     with counted.doing("note missing") as connection:
         follow_ups.note_missing(connection, account, run_id, anybody=True)
-    town.send(run_id)
+    with counted.counting("send"):
+        town.send(run_id, at_once=_FEW // 20)
     counted.all_of("clear", uncleared.waiting(store, account, run_id))
     counted.all_of("leave", follow_ups.leaving(store, account, run_id))
     counted.all_of("tag", follow_ups.tagging(store, account, run_id))

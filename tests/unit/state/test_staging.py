@@ -57,11 +57,12 @@ class Town:
             comparison.compare(connection, self.account, run_id)
         return run_id
 
-    def send(self, run_id: int, now: datetime = NOW) -> None:
+    def send(self, run_id: int, now: datetime = NOW, *, at_once: int = 40_000) -> None:
         with self.store.write() as connection:
-            to_send = staging.ToSend(connection, run_id)
-            self.outbox.record(connection, run_id, batches(to_send, Api()), now)
+            cut = batches(staging.ToSend(connection, run_id), Api(batch_contacts=at_once))
+            self.outbox.record(connection, run_id, list(cut), now)
         for entry in self.outbox.open():
+            self.outbox.payload(entry)
             self.outbox.settle(entry, BatchState.ARRIVED, [], "", now)
         self.outbox.note_arrived()
 
