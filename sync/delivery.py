@@ -117,7 +117,7 @@ class Delivery:
         while batches := self._outbox.open():
             self._stop.check()
             step(batches)
-            posted = [entry for entry in self._outbox.open() if entry.state is BatchState.POSTED]
+            posted = self._outbox.open(BatchState.POSTED)
             if not posted and self._spent is not None:
                 raise self._spent
             due = [entry for entry in posted if self._polling.due(entry.id, self._clock())]
@@ -151,26 +151,30 @@ class Delivery:
     def _send(self, batches: list[Batch]) -> None:
         """Post as many as may be in flight, and none when the day's quota for that is spent."""
         self._settle_all_posting(batches)
-        while self._spent is None and (waiting := self._next()):
+        recorded, room = self._waiting()
+        while self._spent is None and recorded and room > 0:
             self._stop.check()
-            entry, following = waiting[0], waiting[1] if len(waiting) > 1 else None
+            entry, *following = nlargest(2, recorded, key=self._search.turn)
+            posted = False
             if (no_use := self._search.no_use(entry)) is not None:
                 self._fail(entry, no_use)
             else:
                 try:
-                    self._post(entry, following)
+                    posted = self._post(entry, following[0] if following else None)
                 except QuotaExhausted as spent:
                     # What is under way is confirmed with the requests that are kept for that.
                     self._spent = spent
+            if posted:  # all others are as they were, and need not be asked for
+                recorded.remove(entry)
+                room -= 1
+            else:
+                recorded, room = self._waiting()
 
-    def _next(self) -> list[Batch]:
-        """The batch to post now and what may follow it; none if as many as may be are in flight."""
+    def _waiting(self) -> tuple[list[Batch], int]:
+        """The batches that are not posted yet, and how many may be posted now."""
         batches = self._outbox.open()
         recorded = [entry for entry in batches if entry.state is BatchState.RECORDED]
-        in_flight = len(batches) - len(recorded)
-        if in_flight >= self._options.batches_in_flight:
-            return []
-        return nlargest(2, recorded, key=self._search.turn)
+        return recorded, self._options.batches_in_flight - (len(batches) - len(recorded))
 
     def _withdraw(self, batches: list[Batch]) -> None:
         self._settle_all_posting(batches)
@@ -184,7 +188,8 @@ class Delivery:
             if entry.state is BatchState.POSTING:
                 self._settle_posting(entry)
 
-    def _post(self, entry: Batch, following: Batch | None) -> None:
+    def _post(self, entry: Batch, following: Batch | None) -> bool:
+        """Post the batch; returns whether it is posted, and nothing else has changed."""
         payload = self._payloads.of(entry, following)
         self._search.posting(entry)
         posting = self._outbox.begin_posting(entry, self._clock())
@@ -202,7 +207,7 @@ class Delivery:
             # All of them say that the import was not taken.
             if isinstance(error, RequestRefused) and error.status in _MAY_BE_A_CONTACT:
                 self._search_fault(posting, str(error), at_once=True)
-                return
+                return False
             self._outbox.post_again(posting)
             raise
         else:
@@ -211,6 +216,8 @@ class Delivery:
             self._search.posted(posting)
             size = len(payload)
             _log.info("batch_posted", batch=entry.id, contacts=entry.contacts, bytes=size)
+            return True
+        return False
 
     def _settle_posting(self, entry: Batch) -> None:
         """Find out whether a batch whose answer was lost was queued; else it is sent again."""

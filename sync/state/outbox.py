@@ -115,15 +115,14 @@ class Outbox:
         if rows:
             connection.execute(insert(batch), rows)
 
-    def open(self) -> list[Batch]:
-        """The batches of which it is not known how they end, oldest first."""
+    def open(self, *states: BatchState) -> list[Batch]:
+        """The batches of which it is not known how they end, oldest first; those in `states`."""
         columns = [batch.c[name] for name in Batch.__slots__]
+        wanted = [batch.c.account == self._account, batch.c.settled_at.is_(None)]
+        if states:
+            wanted.append(batch.c.state.in_(states))
         with self._store.read() as connection:
-            rows = connection.execute(
-                select(*columns)
-                .where(batch.c.account == self._account, batch.c.settled_at.is_(None))
-                .order_by(batch.c.id)
-            ).all()
+            rows = connection.execute(select(*columns).where(*wanted).order_by(batch.c.id)).all()
         return [Batch(**{**row._asdict(), "state": BatchState(row.state)}) for row in rows]
 
     def activity_ids(self) -> set[str]:

@@ -20,7 +20,7 @@ from sync.lost_answers import UNTIL_LISTED
 from sync.sandbox import Fault, Plan
 from sync.sandbox.activities import End
 from sync.sandbox.faults import Kind
-from sync.state.outbox import BatchState, Outbox
+from sync.state.outbox import Batch, BatchState, Outbox
 from tests.integration.engine.company import IMPORTS, Company, people
 from tests.integration.engine.conftest import CompanyWith, SteppedStop, sentence
 
@@ -58,6 +58,23 @@ def test_three_changes_of_a_hundred_are_one_import_and_nothing_else(company: Com
     written = [e for e in company.sandbox.requests(path="/v3")[before:] if e.method != "GET"]
     assert [entry.path for entry in written] == [IMPORTS]
     assert sorted(company.imported()) == ["p0@example.com", "p1@example.com", "p200@example.com"]
+
+
+def test_batches_are_told_a_few_times_each_however_many_there_are(
+    company_with: CompanyWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = company_with(api={"batch_contacts": 1, "batches_in_flight": 30})
+    told: list[Batch] = []
+
+    def tell(self: Outbox, *states: BatchState) -> list[Batch]:
+        told.extend(found := once(self, *states))
+        return found
+
+    once = Outbox.open
+    monkeypatch.setattr(Outbox, "open", tell)
+    company.has(*people(30))
+    assert company.sync().batches == 30
+    assert len(told) <= 5 * 30
 
 
 def test_batches_are_as_predicted_and_within_the_limits(company_with: CompanyWith) -> None:
