@@ -150,8 +150,8 @@ class Delivery:
 
     def _send(self, batches: list[Batch]) -> None:
         """Post as many as may be in flight, and none when the day's quota for that is spent."""
-        self._settle_all_posting(batches)
-        recorded, room = self._waiting()
+        settled = self._settle_all_posting(batches)
+        recorded, room = self._waiting(self._outbox.open() if settled else batches)
         while self._spent is None and recorded and room > 0:
             self._stop.check()
             entry, *following = nlargest(2, recorded, key=self._search.turn)
@@ -168,11 +168,10 @@ class Delivery:
                 recorded.remove(entry)
                 room -= 1
             else:
-                recorded, room = self._waiting()
+                recorded, room = self._waiting(self._outbox.open())
 
-    def _waiting(self) -> tuple[list[Batch], int]:
-        """The batches that are not posted yet, and how many may be posted now."""
-        batches = self._outbox.open()
+    def _waiting(self, batches: list[Batch]) -> tuple[list[Batch], int]:
+        """Which of the open batches are not posted yet, and how many may be posted now."""
         recorded = [entry for entry in batches if entry.state is BatchState.RECORDED]
         return recorded, self._options.batches_in_flight - (len(batches) - len(recorded))
 
@@ -183,13 +182,15 @@ class Delivery:
             _log.info("withdrawn", contacts=contacts)
             self._on_settled(contacts)
 
-    def _settle_all_posting(self, batches: list[Batch]) -> None:
-        for entry in batches:
-            if entry.state is BatchState.POSTING:
-                self._settle_posting(entry)
+    def _settle_all_posting(self, batches: list[Batch]) -> bool:
+        """Settle those of which it is not known whether they were taken; returns whether any is."""
+        posting = [entry for entry in batches if entry.state is BatchState.POSTING]
+        for entry in posting:
+            self._settle_posting(entry)
+        return bool(posting)
 
     def _post(self, entry: Batch, following: Batch | None) -> bool:
-        """Post the batch; returns whether it is posted, and nothing else has changed."""
+        """Post the batch; returns False when more than that may have become of the batches."""
         payload = self._payloads.of(entry, following)
         self._search.posting(entry)
         posting = self._outbox.begin_posting(entry, self._clock())
@@ -203,6 +204,7 @@ class Delivery:
                 raise
             self._stop.sleep(UNTIL_LISTED)
             self._settle_posting(posting)
+            return False
         except (AuthorizationNeeded, Busy, RequestRefused, ServiceUnavailable) as error:
             # All of them say that the import was not taken.
             if isinstance(error, RequestRefused) and error.status in _MAY_BE_A_CONTACT:
@@ -210,14 +212,12 @@ class Delivery:
                 return False
             self._outbox.post_again(posting)
             raise
-        else:
-            self._answers_lost = 0
-            self._outbox.posted(posting, activity.activity_id)
-            self._search.posted(posting)
-            size = len(payload)
-            _log.info("batch_posted", batch=entry.id, contacts=entry.contacts, bytes=size)
-            return True
-        return False
+        self._answers_lost = 0
+        self._outbox.posted(posting, activity.activity_id)
+        self._search.posted(posting)
+        size = len(payload)
+        _log.info("batch_posted", batch=entry.id, contacts=entry.contacts, bytes=size)
+        return True
 
     def _settle_posting(self, entry: Batch) -> None:
         """Find out whether a batch whose answer was lost was queued; else it is sent again."""

@@ -1,6 +1,6 @@
 """The plan of a run: what will be sent, in which batches, and whether it looks like an accident.
 
-Pure: it is given counts and sizes, and decides; `sync.state.staging` makes the comparison.
+It asks for counts and sizes, and decides; `sync.state.staging` makes the comparison.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,17 +40,17 @@ def batches(to_send: ToSend, limits: Api, *, sms: bool = False) -> Iterator[Batc
 
     def fits(list_set_id: int, more: int, size: int) -> bool:
         # One more byte for the comma before each contact.
-        within = total + more + size <= most_bytes and contacts + more <= most_contacts
-        return list_set_id == of and within
+        small_enough = total + more + size <= most_bytes and contacts + more <= most_contacts
+        return list_set_id == of and small_enough
 
     for list_set_id, first_row, last_row, count, size in to_send.stretches():
         if fits(list_set_id, count, size):
             last, contacts, total = last_row, contacts + count, total + count + size
             continue
-        within: Iterable[tuple[int, int]] = [(last_row, size)]
+        singly: Iterable[tuple[int, int]] = [(last_row, size)]
         if count > 1:
-            within = to_send.inside(list_set_id, first_row, last_row)
-        for row, one in within:
+            singly = to_send.inside(list_set_id, first_row, last_row)
+        for row, one in singly:
             if fits(list_set_id, 1, one):
                 last, contacts, total = row, contacts + 1, total + 1 + one
                 continue

@@ -9,7 +9,7 @@ from sync.portions import portions
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class InMemory:
     """Rows of (list set, row, encoded bytes), told in stretches of so many contacts."""
 
     rows: Sequence[tuple[int, int, int]]

@@ -116,7 +116,10 @@ class Outbox:
             connection.execute(insert(batch), rows)
 
     def open(self, *states: BatchState) -> list[Batch]:
-        """The batches of which it is not known how they end, oldest first; those in `states`."""
+        """The batches of which it is not known how they end, oldest first.
+
+        Only those in `states`, if any are named.
+        """
         columns = [batch.c[name] for name in Batch.__slots__]
         wanted = [batch.c.account == self._account, batch.c.settled_at.is_(None)]
         if states:
@@ -369,7 +372,7 @@ def _rows_of(entry: Batch) -> ColumnElement[bool]:
 
 
 def _body_numbers(connection: Connection, entry: Batch) -> "npt.NDArray[np.int64] | None":
-    """The numbers of the batch's bodies in the source's order; None if these aren't all of it."""
+    """The numbers of the batch's bodies in the source's order; None if more of it may be sent."""
     # Loaded here: it takes a while, and most commands send nothing.
     import numpy as np
 

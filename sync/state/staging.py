@@ -218,14 +218,9 @@ class ToSend:
     def __init__(self, connection: Connection, run_id: int) -> None:
         self._connection = connection
         size = staged.c.size + case((_ADDS, staged.c.owned_size), else_=0)
-        self._all = select(staged.c.list_set_id, staged.c.row, size.label("size")).where(
-            staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND)
-        )
-        sets = connection.scalars(
-            select(staged.c.list_set_id)
-            .distinct()
-            .where(staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
-        ).all()
+        wanted = (staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
+        self._all = select(staged.c.list_set_id, staged.c.row, size.label("size")).where(*wanted)
+        sets = connection.scalars(select(staged.c.list_set_id).distinct().where(*wanted)).all()
         self.list_ids = {each: LISTS.ids_of(connection, each) for each in sets}
 
     def stretches(self) -> Iterator[tuple[int, int, int, int, int]]:

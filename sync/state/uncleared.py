@@ -55,20 +55,16 @@ def note(connection: Connection, account: str, run_id: int, emptied: Emptied) ->
 
 def count(connection: Connection, account: str, run_id: int, *, changed: int) -> int:
     """Of how many contacts a run would clear fields once its `changed` ones are confirmed."""
-    to_clear = select(func.count()).select_from(_beside(run_id)).where(_to_clear(account))
+    others = or_(staged.c.action.is_(None), staged.c.action != Action.CHANGED)
+    to_clear = select(func.count()).select_from(_beside(run_id)).where(_to_clear(account), others)
     left = connection.scalar(to_clear) or 0
     if not changed:
         return left
-    same = exists().where(
-        contact.c.account == account,
-        contact.c.email == staged.c.email,
-        contact.c.fingerprint == staged.c.fingerprint,
-    )
+    # What they had left is noted of them, too (`note`), and who is revived has ended it until then.
     emptied = select(func.count()).where(
         staged.c.run_id == run_id,
         staged.c.action == Action.CHANGED,
         staged.c.uncleared.is_not(None),
-        ~same,
     )
     return left + (connection.scalar(emptied) or 0)
 

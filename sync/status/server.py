@@ -62,10 +62,11 @@ class StatusServer:
         if self._thread.is_alive():
             self._server.pull_trigger()
             self._thread.join(timeout=5)
-        self._server.task_dispatcher.shutdown()
-        # Last, when no thread is left that waits for them or writes to one: their numbers may be
-        # those of other files by then.
-        wasyncore.close_all(self._sockets, ignore_all=True)
+        answering = self._server.task_dispatcher
+        answering.shutdown()
+        # Not while a thread waits for them or may write to one: its number may be another file's.
+        if not (self._thread.is_alive() or answering.threads):
+            wasyncore.close_all(self._sockets, ignore_all=True)
 
     def _serve(self) -> None:
         while not self._stopping.is_set():

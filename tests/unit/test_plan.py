@@ -14,7 +14,7 @@ from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
 from sync.state.outbox import BatchPlan, import_payload
 from sync.state.runs import Counts
-from tests.to_send import Given
+from tests.to_send import InMemory
 
 SEED = 20261128
 LISTS = {1: ("a" * 36,), 2: ("a" * 36, "b" * 36), 3: tuple(f"{n:036}" for n in range(50))}
@@ -31,7 +31,7 @@ _limits = st.builds(
 
 
 def cut(rows: Iterable[tuple[int, int, int]], limits: Api, *, stretch: int = 1) -> list[BatchPlan]:
-    return list(plan.batches(Given(list(rows), LISTS, stretch), limits))
+    return list(plan.batches(InMemory(list(rows), LISTS, stretch), limits))
 
 
 @given(_rows, _limits, st.integers(1, 30))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sync import clearing
 from sync.api import contacts
 from sync.errors import ContractBroken, ExitCode, OutcomeUnknown
-from sync.sandbox import Entry, Fault
+from sync.sandbox import Entry, Fault, SandboxSettings
 from sync.sandbox.faults import Kind
 from sync.settings.options import Api
 from sync.state import uncleared
@@ -282,6 +282,27 @@ def test_what_the_quota_does_not_allow_today_is_cleared_tomorrow(
     assert rest.counts.cleared == 6 - recording.counts.cleared
     assert [there(company, email).get("job_title") for email in people(6)] == [None] * 6
     assert len([put for put in puts(company) if put.status == 200]) == 6
+
+
+def test_who_is_revived_is_cleared_in_the_same_run(
+    company_with: CompanyWith, switches: SandboxSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = company_with(observe={"revive_deleted": True, "full_every_runs": 1})
+    company.sandbox.settings = replace(switches, deleted_on_import="revive")
+    company.has(*people(3), first_name="Ann", job_title="Countess")
+    company.sync()
+    company.next_day()
+    company.has(ANN, job_title="")
+    with monkeypatch.context() as patched:
+        patched.setattr(clearing, "rewritten", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            company.sync()
+    company.sandbox.people.user_delete(ANN)
+    company.next_day()
+    recording = company.sync()
+    assert company.imported() == [ANN]
+    assert recording.counts.cleared == 1
+    assert "job_title" not in there(company)
 
 
 def test_a_field_that_is_filled_again_is_not_cleared(

@@ -17,7 +17,7 @@ from sync.settings.options import Api, Consent, Source
 from sync.source import open_source
 from sync.state.outbox import import_payload
 from tests.integration.source.conftest import fill
-from tests.to_send import Given
+from tests.to_send import InMemory
 
 COUNT = 100_000
 LISTS = ("04fe9a97-a579-43c5-bb1a-58ed29bf0a6a",)
@@ -86,7 +86,7 @@ def payloads(options: Source) -> tuple[str, list[int]]:
         ]
         rejected += [p.row - first for p in checked.problems if p.severity.ends_row]
     digest = sha256()
-    for batch in batches(Given(sizes, {1: LISTS}), Api()):
+    for batch in batches(InMemory(sizes, {1: LISTS}), Api()):
         some = [body for row, body in bodies.items() if batch.first_row <= row <= batch.last_row]
         digest.update(import_payload(some, LISTS))
     return digest.hexdigest(), rejected

@@ -1,6 +1,7 @@
 """Bodies kept in blocks, and rows put in by whole columns, on each kind of database."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from sync.plan import batches
 from sync.settings.options import Api
 from sync.state import bodies, staging
 from sync.state.bulk_insert import insert_columns
-from sync.state.outbox import BatchState
+from sync.state.outbox import BatchState, import_payload
 from sync.state.schema import body_block, contact, staged
 from sync.state.store import Store
 from tests.unit.state.test_staging import ACCOUNT, NOW, Town
@@ -68,6 +69,33 @@ def test_bodies_are_joined_in_their_order(store: Store, places: Sequence[int]) -
         found = bodies.elements(connection, ACCOUNT, numbers)
         joined = b",".join(found)
     assert joined.decode() == ",".join(texts[place] for place in places)
+
+
+@pytest.mark.parametrize(
+    ("known", "swapped", "expected"),
+    [(0, False, None), (0, False, 1), (0, False, 100_000), (100, False, None), (0, True, None)],
+    ids=["as planned", "planned too short", "planned too long", "with gaps", "another order"],
+)
+def test_an_import_holds_its_contacts_bodies_wherever_they_lie(
+    town: Town, known: int, swapped: bool, expected: int | None
+) -> None:
+    people = [(f"p{number}@x.org", str(number)) for number in range(600)]
+    if known:
+        town.sync(people[300 : 300 + known])
+    # The chunks fill their last blocks of bodies with nothing.
+    run_id = town.plan(people[:200], people[200:500], people[500:])
+    with town.store.write() as connection:
+        if swapped:
+            for row, by in ((350, 1), (351, -1)):
+                other = staged.update().where(staged.c.run_id == run_id, staged.c.row == row)
+                connection.execute(other.values(body_id=staged.c.body_id + by))
+        cut = batches(staging.ToSend(connection, run_id), Api())
+        town.outbox.record(connection, run_id, list(cut), NOW)
+    [entry] = town.outbox.open()
+    entry = replace(entry, bytes=expected or entry.bytes)
+    texts = [each.body for each in town.outbox.contacts(entry)]
+    assert len(texts) == 600 - known
+    assert town.outbox.payload(entry) == import_payload(texts, town.outbox.list_ids(entry))
 
 
 def test_what_no_contact_needs_is_forgotten_and_nothing_else(town: Town) -> None:
