@@ -5,6 +5,7 @@ own; the database is a PostgreSQL server of this benchmark, which is restarted o
 """
 
 import argparse
+import logging
 import os
 import random
 import tempfile
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from sqlalchemy import text
 
 from sync.sandbox import Sandbox, SandboxSettings
@@ -67,6 +69,9 @@ def main() -> None:
     asked.add_argument("--patience", type=float, default=7200)
     asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     given = asked.parse_args()
+    # That each pair was renewed is said once for all of them.
+    only_warnings = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=only_warnings)
     if given.measured:
         print(
             "| hosts | seconds | accounts a minute | contacts a second "
