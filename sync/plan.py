@@ -8,7 +8,8 @@ from typing import Protocol
 
 from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
-from sync.state.outbox import SMS_PERMISSION, BatchPlan, import_payload
+from sync.state.outbox import BatchPlan
+from sync.state.payload import SMS_PERMISSION, import_payload
 from sync.state.runs import Counts
 
 

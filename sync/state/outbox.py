@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -34,6 +33,7 @@ from sync.state.column_types import MARIADB
 from sync.state.comparison import Action
 from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
+from sync.state.payload import framed, import_payload, sent_body
 from sync.state.schema import batch, contact, staged
 from sync.state.store import Store
 from sync.state.upsert import upsert_selected
@@ -41,9 +41,6 @@ from sync.state.upsert import upsert_selected
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-# What an import with numbers for text messages must say (the contract's ContactsJsonImport).
-SMS_PERMISSION = ',"sms_permission_to_send":"explicit"'
 
 # How many imports tell how long one takes.
 _LAST = 20
@@ -141,7 +138,7 @@ class Outbox:
                 sent = self._sent(connection, entry)
                 return import_payload([each.body for each in sent], list_ids)
             elements = bodies.elements(connection, self._account, numbers)
-            return _framed(elements, list_ids, expected_bytes=entry.bytes)
+            return framed(elements, list_ids, expected_bytes=entry.bytes)
 
     def contacts(self, entry: Batch) -> list[BatchContact]:
         """The batch's contacts in the source's order."""
@@ -309,42 +306,6 @@ def usual_duration(connection: Connection, account: str) -> timedelta | None:
     ).all()
     took = [row.settled_at - row.posting_at for row in last]
     return sum(took, timedelta()) / len(took) if took else None
-
-
-def sent_body(body: str, action: str, owned: str | None) -> str:
-    """What is sent of a staged contact: what Constant Contact owns goes with a new one alone."""
-    return body if owned is None or action != Action.NEW else owned + body[1:]
-
-
-def import_payload(bodies: Iterable[str], list_ids: Iterable[str]) -> bytes:
-    """The body of POST /activities/contacts_json_import, of ready contact objects."""
-    return _framed((body.encode() for body in bodies), list_ids)
-
-
-def _framed(
-    contacts: Iterable[bytes], list_ids: Iterable[str], *, expected_bytes: int = 1
-) -> bytes:
-    """The body, of elements of import_data; put together so that it is in memory once."""
-    lists = ",".join(f'"{list_id}"' for list_id in list_ids)
-    payload = BytesIO()
-    # As large as it will be: to grow takes as long as all else here.
-    payload.seek(expected_bytes - 1)
-    payload.write(b"\0")
-    payload.seek(0)
-    payload.write(b'{"import_data":[')
-    sms = before = b""
-    for some in contacts:
-        payload.write(before)
-        payload.write(some)
-        before = b","
-        # A contact has a number for text messages only with its day of consent
-        # (sync.contact.values); a text value can't hold this, since its quotation marks would be
-        # escaped.
-        if b'"sms_number":"' in some:
-            sms = SMS_PERMISSION.encode()
-    payload.write(f'],"list_ids":[{lists}]'.encode() + sms + b"}")
-    payload.truncate()
-    return payload.getvalue()
 
 
 def _in_batch(connection: Connection) -> ColumnElement[bool]:

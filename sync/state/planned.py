@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from sync.state import bodies
 from sync.state.comparison import Action, absent
-from sync.state.outbox import sent_body
+from sync.state.payload import sent_body
 from sync.state.schema import contact, list_set, staged, tag_set
 
 _FETCHED_AT_ONCE = 1_000

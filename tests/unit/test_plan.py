@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sync import plan
 from sync.errors import GuardStopped, SourceEmpty
 from sync.settings.options import Api, Guard
-from sync.state.outbox import BatchPlan, import_payload
+from sync.state.outbox import BatchPlan
+from sync.state.payload import import_payload
 from sync.state.runs import Counts
 from tests.to_send import InMemory
 

@@ -15,7 +15,7 @@ from sync.plan import batches
 from sync.settings.mapping import FieldMapping
 from sync.settings.options import Api, Consent, Source
 from sync.source import open_source
-from sync.state.outbox import import_payload
+from sync.state.payload import import_payload
 from tests.integration.source.conftest import fill
 from tests.to_send import InMemory
 

@@ -19,7 +19,7 @@ from sync.contact.validation import Checked, check
 from sync.settings.mapping import SELECTS, FieldMapping
 from sync.settings.options import Consent, Duplicates
 from sync.source import Chunk
-from sync.state.outbox import import_payload
+from sync.state.payload import import_payload
 from tests.contract.swagger import load_contract
 from tests.contract.validator import request_problems
 

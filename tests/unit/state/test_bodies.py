@@ -12,7 +12,8 @@ from sync.plan import batches
 from sync.settings.options import Api
 from sync.state import bodies, staging
 from sync.state.bulk_insert import insert_columns
-from sync.state.outbox import BatchState, import_payload
+from sync.state.outbox import BatchState
+from sync.state.payload import import_payload
 from sync.state.schema import body_block, contact, staged
 from sync.state.store import Store
 from tests.unit.state.test_staging import ACCOUNT, NOW, Town
