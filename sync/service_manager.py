@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from datetime import timedelta
+from threading import Lock
 from time import CLOCK_MONOTONIC, clock_gettime_ns, monotonic
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -23,6 +24,8 @@ class ServiceManager:
         # Half of the watchdog's time, as sd_watchdog_enabled(3) advises.
         self._every = _watchdog_time(environment) / 2
         self._fed_at = -self._every.total_seconds()
+        self._in_order = Lock()
+        self._stopping = False
 
     def ready(self) -> None:
         """The service is up, or has taken in its new configuration."""
@@ -34,12 +37,16 @@ class ServiceManager:
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
 
     def stopping(self) -> None:
-        """The service ends."""
-        self._tell("STOPPING=1")
+        """The service ends; how its last runs go on is not told any more."""
+        with self._in_order:
+            self._stopping = True
+            self._tell("STOPPING=1")
 
     def status(self, text: str) -> None:
         """What `systemctl status` shows in a line."""
-        self._tell(f"STATUS={' '.join(text.split())[:_LONGEST_STATUS]}")
+        with self._in_order:
+            if not self._stopping:
+                self._tell(f"STATUS={' '.join(text.split())[:_LONGEST_STATUS]}")
 
     def alive(self) -> None:
         """Feed the watchdog; called as often as there is something that shows life."""

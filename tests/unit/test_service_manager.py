@@ -37,11 +37,19 @@ def test_each_state_is_told_in_a_datagram_of_its_own(listener: socket.socket) ->
     told = manager(listener)
     told.ready()
     told.reloading()
-    told.stopping()
     told.status("Syncing:\nstep 1")
-    ready, reloading, stopping, status = heard(listener)
+    told.stopping()
+    ready, reloading, status, stopping = heard(listener)
     assert (ready, stopping, status) == ("READY=1", "STOPPING=1", "STATUS=Syncing: step 1")
     assert reloading.startswith("RELOADING=1\nMONOTONIC_USEC=")
+
+
+def test_a_run_that_goes_on_while_the_service_stops_tells_no_step(listener: socket.socket) -> None:
+    told = manager(listener, WATCHDOG_USEC="1000000")
+    told.stopping()
+    told.status("Syncing: step 1")
+    told.alive()
+    assert heard(listener) == ["STOPPING=1", "WATCHDOG=1"]
 
 
 def test_an_abstract_socket_is_found(tmp_path: Path) -> None:
