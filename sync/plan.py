@@ -36,6 +36,7 @@ def batches(to_send: ToSend, limits: Api, *, sms: bool = False) -> Iterator[Batc
     """
     # Plain numbers, since this may be done once for each contact.
     most_bytes, most_contacts = limits.batch_bytes, limits.batch_contacts
+    permission = len(SMS_PERMISSION) if sms else 0
     first = last = contacts = total = 0
     of: int | None = None
 
@@ -45,20 +46,18 @@ def batches(to_send: ToSend, limits: Api, *, sms: bool = False) -> Iterator[Batc
         return list_set_id == of and small_enough
 
     for list_set_id, first_row, last_row, count, size in to_send.stretches():
-        if fits(list_set_id, count, size):
-            last, contacts, total = last_row, contacts + count, total + count + size
-            continue
-        singly: Iterable[tuple[int, int]] = [(last_row, size)]
-        if count > 1:
+        pieces: Iterable[tuple[int, int, int]] = [(last_row, count, size)]
+        if count > 1 and not fits(list_set_id, count, size):
             singly = to_send.inside(list_set_id, first_row, last_row)
-        for row, one in singly:
-            if fits(list_set_id, 1, one):
-                last, contacts, total = row, contacts + 1, total + 1 + one
+            pieces = ((row, 1, one) for row, one in singly)
+        for row, more, added in pieces:
+            if fits(list_set_id, more, added):
+                last, contacts, total = row, contacts + more, total + more + added
                 continue
             if of is not None:
                 yield BatchPlan(of, first, last, contacts, total)
             of, first, last, contacts = list_set_id, row, row, 1
-            total = len(import_payload((), to_send.list_ids[of])) + sms * len(SMS_PERMISSION) + one
+            total = len(import_payload((), to_send.list_ids[of])) + permission + added
     if of is not None:
         yield BatchPlan(of, first, last, contacts, total)
 

@@ -43,6 +43,8 @@ class Action(StrEnum):
     LEFT_OUT = "left_out"
 
 
+TO_SEND = (Action.NEW, Action.CHANGED)
+
 _SAMPLE = 1_000
 
 

@@ -23,13 +23,12 @@ from sqlalchemy import (
 )
 
 from sync.state.bulk_changes import BulkKind
-from sync.state.comparison import Action, absent, has_tags, missing, other_tags
+from sync.state.comparison import TO_SEND, Action, absent, has_tags, missing, other_tags
 from sync.state.id_sets import LISTS, TAGS, IdSets
 from sync.state.observations import Ended
 from sync.state.schema import contact, observation, staged
 from sync.state.store import Store
 
-_SENT = (Action.NEW, Action.CHANGED)
 # For each portion PostgreSQL and MariaDB sort all that is left.
 _READ_AT_ONCE = 5_000
 
@@ -89,7 +88,7 @@ def count_tagged(connection: Connection, account: str, run_id: int) -> int:
         connection.scalar(
             select(func.count())
             .select_from(staged.outerjoin(contact, known))
-            .where(staged.c.run_id == run_id, staged.c.action.in_(_SENT), other_tags())
+            .where(staged.c.run_id == run_id, staged.c.action.in_(TO_SEND), other_tags())
         )
         or 0
     )
@@ -163,7 +162,7 @@ def tagging(store: Store, account: str, run_id: int) -> Iterator[FollowUp]:
         .where(
             contact.c.account == account,
             staged.c.run_id == run_id,
-            staged.c.action.in_(_SENT),
+            staged.c.action.in_(TO_SEND),
             other_tags(),
         )
     )

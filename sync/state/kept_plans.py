@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, insert, select, update
 
 from sync.portions import portions
-from sync.state.comparison import Action
+from sync.state.comparison import TO_SEND, Action
 from sync.state.schema import kept_plan, run, staged
 
 _FETCHED_AT_ONCE = 10_000
@@ -95,7 +95,7 @@ def take_over(connection: Connection, plan: KeptPlan, run_id: int) -> None:
     if plan.staged_as == plan.run_id:
         connection.execute(
             update(staged)
-            .where(theirs, staged.c.action.not_in((Action.NEW, Action.CHANGED)))
+            .where(theirs, staged.c.action.not_in(TO_SEND))
             .values(action=Action.LEFT_OUT)
         )
     connection.execute(update(staged).where(theirs).values(run_id=run_id))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,12 +25,13 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from sync.portions import portions
 from sync.state import audience, bodies
 from sync.state.bulk_changes import activity_ids
 from sync.state.column_types import MARIADB
-from sync.state.comparison import Action
+from sync.state.comparison import TO_SEND, Action
 from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
 from sync.state.payload import framed, import_payload, sent_body
@@ -315,20 +316,19 @@ def _in_batch(connection: Connection) -> ColumnElement[bool]:
         # Told that they are equal, it looks through the whole run for each batch, not at its rows
         # (https://mariadb.com/kb/en/explain/, "Range checked for each record").
         same_run = and_(staged.c.run_id >= batch.c.run_id, staged.c.run_id <= batch.c.run_id)
-    return and_(
-        same_run,
-        staged.c.list_set_id == batch.c.list_set_id,
-        staged.c.row.between(batch.c.first_row, batch.c.last_row),
-        staged.c.action.in_((Action.NEW, Action.CHANGED)),
-    )
+    return and_(same_run, _within(batch.c))
 
 
 def _rows_of(entry: Batch) -> ColumnElement[bool]:
+    return and_(staged.c.run_id == entry.run_id, _within(entry))
+
+
+def _within(entry: Batch | ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
+    """Whether a staged contact, if it is of the batch's run, is one of the batch."""
     return and_(
-        staged.c.run_id == entry.run_id,
         staged.c.list_set_id == entry.list_set_id,
         staged.c.row.between(entry.first_row, entry.last_row),
-        staged.c.action.in_((Action.NEW, Action.CHANGED)),
+        staged.c.action.in_(TO_SEND),
     )
 
 

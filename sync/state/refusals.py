@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, delete, exists, literal, or_, select, update
 
-from sync.state.comparison import Action
+from sync.state.comparison import TO_SEND, Action
 from sync.state.fetching import streamed
 from sync.state.schema import contact, refusal, staged
 from sync.state.upsert import upsert_selected
@@ -44,7 +44,7 @@ def hold_back(connection: Connection, account: str, run_id: int, after: datetime
     )
     held = connection.execute(
         update(staged)
-        .where(staged.c.run_id == run_id, staged.c.action.in_((Action.NEW, Action.CHANGED)))
+        .where(staged.c.run_id == run_id, staged.c.action.in_(TO_SEND))
         # From the few that were refused to their rows, not the other way round.
         .where(staged.c.email.in_(select(refusal.c.email).where(refusal.c.account == account)))
         .where(staged.c.former.is_(None), as_it_was)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, or_, select
 
 from sync.state import bodies, comparison
-from sync.state.comparison import Action
+from sync.state.comparison import TO_SEND, Action
 from sync.state.fetching import tuples
 from sync.state.id_sets import LISTS
 from sync.state.outbox import BatchState
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_TO_SEND = (Action.NEW, Action.CHANGED)
-# A new contact gets what Constant Contact owns once it is there.
-_ADDS = and_(staged.c.action == Action.NEW, staged.c.owned.is_not(None))
 # So many contacts are looked at together when batches are cut; at a batch's end, one by one.
 _STRETCH = 1_000
 _BY_ADDRESS = "ix_staged_run_id_email"
@@ -217,8 +214,9 @@ class ToSend:
 
     def __init__(self, connection: Connection, run_id: int) -> None:
         self._connection = connection
-        size = staged.c.size + case((_ADDS, staged.c.owned_size), else_=0)
-        wanted = (staged.c.run_id == run_id, staged.c.action.in_(_TO_SEND))
+        adds = and_(staged.c.action == Action.NEW, staged.c.owned.is_not(None))
+        size = staged.c.size + case((adds, staged.c.owned_size), else_=0)
+        wanted = (staged.c.run_id == run_id, staged.c.action.in_(TO_SEND))
         self._all = select(staged.c.list_set_id, staged.c.row, size.label("size")).where(*wanted)
         sets = connection.scalars(select(staged.c.list_set_id).distinct().where(*wanted)).all()
         self.list_ids = {each: LISTS.ids_of(connection, each) for each in sets}

@@ -60,7 +60,7 @@ def test_three_changes_of_a_hundred_are_one_import_and_nothing_else(company: Com
     assert sorted(company.imported()) == ["p0@example.com", "p1@example.com", "p200@example.com"]
 
 
-def test_batches_are_told_a_few_times_each_however_many_there_are(
+def test_batches_are_not_all_told_anew_at_each_post(
     company_with: CompanyWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company = company_with(api={"batch_contacts": 1, "batches_in_flight": 30})

@@ -57,10 +57,13 @@ class Town:
             comparison.compare(connection, self.account, run_id)
         return run_id
 
-    def send(self, run_id: int, now: datetime = NOW, *, at_once: int = 40_000) -> None:
+    def record(self, run_id: int, now: datetime = NOW, *, at_once: int = 40_000) -> None:
         with self.store.write() as connection:
             cut = batches(staging.ToSend(connection, run_id), Api(batch_contacts=at_once))
-            self.outbox.record(connection, run_id, list(cut), now)
+            self.outbox.record(connection, run_id, cut, now)
+
+    def send(self, run_id: int, now: datetime = NOW, *, at_once: int = 40_000) -> None:
+        self.record(run_id, now, at_once=at_once)
         for entry in self.outbox.open():
             self.outbox.payload(entry)
             self.outbox.settle(entry, BatchState.ARRIVED, [], "", now)
@@ -93,9 +96,7 @@ class Town:
 
     def payloads(self, run_id: int) -> list[tuple[str, tuple[str, ...]]]:
         """(address, lists) of what would be sent."""
-        with self.store.write() as connection:
-            to_send = staging.ToSend(connection, run_id)
-            self.outbox.record(connection, run_id, batches(to_send, Api()), NOW)
+        self.record(run_id)
         sent = []
         for entry in self.outbox.open():
             found = self.outbox.list_ids(entry)
@@ -154,9 +155,7 @@ def test_stretches_hold_all_that_is_to_be_sent_and_nothing_else(
 
 def test_only_what_was_confirmed_is_unchanged_next_time(town: Town) -> None:
     run_id = town.plan([("a@x.org", "1"), ("b@x.org", "1"), ("c@x.org", "1")])
-    with town.store.write() as connection:
-        to_send = staging.ToSend(connection, run_id)
-        town.outbox.record(connection, run_id, batches(to_send, Api()), NOW)
+    town.record(run_id)
     [entry] = town.outbox.open()
     assert town.outbox.settle(entry, BatchState.ARRIVED, [2], "", NOW) == 2
     town.outbox.note_arrived()
