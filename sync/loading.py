@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from sync import memory
 from sync.ahead import one_ahead
 from sync.contact.canonical import fingerprint
@@ -13,17 +11,15 @@ from sync.contact.merging import merged_body
 from sync.contact.ownership import divided
 from sync.contact.rules import Rules, rules_of
 from sync.contact.suppression import Suppressed, read_suppressed
-from sync.contact.validation import Severity
 from sync.destination import Destination
 from sync.progress import Progress
 from sync.rechecking import Piece, pieces
-from sync.rejections import from_fault, from_problem
-from sync.report.rejects import Entry, RejectsFile
+from sync.report.rejects import RejectsFile
 from sync.settings import Settings
-from sync.source import Chunk, ContactSource, open_source, suppressed_lines
+from sync.source import ContactSource, open_source, suppressed_lines
 from sync.state.checked_rows import CheckedRows
 from sync.state.duplicates import Merged
-from sync.state.staging import Ready, Staging
+from sync.state.staging import Ready, Staging, little_memory
 from sync.state.store import Store
 from sync.stop import Stop
 
@@ -84,9 +80,9 @@ def load(
     for piece in one_ahead(pieces(source, mapping, rules, checked_rows)):
         stop.check()
         staged = _stage(staging, piece, destination, checked_rows, store)
-        for entry in _told(piece, rules.key_column):
+        for entry in piece.told:
             rejects.add(entry)
-        warnings += sum(problem.severity is Severity.WARNING for problem in piece.problems)
+        warnings += piece.warnings
         rows += len(piece)
         rejected += len(piece) - staged
         withheld += piece.withheld
@@ -107,7 +103,7 @@ def _stage(
 ) -> int:
     """Stage the contacts of a piece, and keep what they came to; returns how many they are."""
     # What is lost with the machine is read again.
-    with store.write(durable=False) as connection:
+    with store.write(durable=False) as connection, little_memory(connection):
 
         def stage(contacts: Ready) -> int:
             lists = destination.list_sets(connection, contacts.lists.different)
@@ -131,22 +127,3 @@ def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:
     encoded = body.encode()
     adds = 0 if start is None else len(start.encode()) - 1
     return Merged(body, len(encoded), fingerprint(encoded), start, adds)
-
-
-def _told(piece: Piece, key_column: str | None) -> list[Entry]:
-    """What is told of a piece's rows, in their order."""
-    if piece.fresh is None:
-        return []
-    faults = [from_fault(fault) for fault in piece.fresh.faults]
-    problems = [
-        from_problem(problem, _key(piece.fresh, key_column, problem.row))
-        for problem in piece.problems
-    ]
-    return sorted(faults + problems, key=lambda entry: entry.row)
-
-
-def _key(chunk: Chunk, column: str | None, row: int) -> str:
-    """What the company calls the row, when the configuration names the column."""
-    if column is None:
-        return ""
-    return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])

@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync import contact, settings
-from sync.contact.findings import Problem
+from sync.contact.findings import Problem, Severity
 from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
 from sync.contact.text import literal, raw_bytes, text_column
 from sync.contact.validation import Checked, check
+from sync.rejections import from_fault, from_problem
+from sync.report.rejects import Entry
 from sync.source import Chunk, ContactSource
 from sync.state import checked_rows, staging
 from sync.state.checked_rows import FEW, CheckedRows, Found
@@ -46,22 +48,25 @@ class Piece:
     Attributes:
         rows: The numbers of all rows of the chunk, by whose places `known` and `lines` go.
         known: What was found of them, and was not checked again.
-        fresh: The others, which were checked.
+        checked: How many others there were, which were checked or could not be read.
         contacts: What these came to; None when there are none.
+        told: What is told of them, in their order; `warnings` are single cells among it.
+        withheld: How many of them the company itself doesn't allow to be sent.
         lines: The texts by which the known ones and these contacts are known the next time, null
             for one of which something was told; None when they are not to be kept.
     """
 
     rows: npt.NDArray[np.int64]
     known: Found | None
-    fresh: Chunk | None = None
+    checked: int = 0
     contacts: staging.Ready | None = None
-    problems: tuple[Problem, ...] = ()
+    told: tuple[Entry, ...] = ()
+    warnings: int = 0
     withheld: int = 0
     lines: pa.Array | None = None
 
     def __len__(self) -> int:
-        return len(self.known or ()) + len(self.fresh or ())
+        return len(self.known or ()) + self.checked
 
 
 def basis_of(configuration: str, mapping: ColumnMapping) -> str:
@@ -127,12 +132,27 @@ def _checked(
     return Piece(
         rows,
         known,
-        fresh,
+        len(fresh),
         staging.ready(checked.contacts),
-        checked.problems,
+        _told(fresh, checked.problems, rules.key_column),
+        sum(problem.severity is Severity.WARNING for problem in checked.problems),
         checked.withheld,
         None if lines is None else _lines_to_keep(lines, rows, known, checked),
     )
+
+
+def _told(fresh: Chunk, problems: Iterable[Problem], key_column: str | None) -> tuple[Entry, ...]:
+    """What is told of some rows, in their order."""
+    faults = [from_fault(fault) for fault in fresh.faults]
+    of_cells = [from_problem(each, _key(fresh, key_column, each.row)) for each in problems]
+    return tuple(sorted(faults + of_cells, key=lambda entry: entry.row))
+
+
+def _key(chunk: Chunk, column: str | None, row: int) -> str:
+    """What the company calls the row, when the configuration names the column."""
+    if column is None:
+        return ""
+    return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])
 
 
 def _columns_read(mapping: ColumnMapping, rules: Rules) -> tuple[str, ...]:
@@ -175,7 +195,7 @@ def _lines_to_keep(
     lines: pa.Array, rows: npt.NDArray[np.int64], known: Found | None, checked: Checked
 ) -> pa.Array | None:
     """The lines of what is known and of the contacts; None when few of these are to be kept."""
-    of_contacts = checked.contacts["row"].to_numpy()
+    of_contacts = checked.contacts.column("row").to_numpy()
     # Of whom something was told, it must be told each time.
     told = np.isin(of_contacts, [problem.row for problem in checked.problems])
     if len(told) - told.sum() <= FEW * len(rows):

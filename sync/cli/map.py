@@ -68,9 +68,8 @@ def _fields_table(chunk: Chunk, mapping: ColumnMapping, rules: Rules, checked: C
     table = Table("source", "contact field", "before", "after")
     for column in table.columns:
         column.no_wrap = True  # else the samples would not stand beside each other
-    contacts = checked.contacts
-    rows = contacts["row"].tolist()
-    bodies = dict(zip(rows, map(orjson.loads, contacts["body"]), strict=True))
+    contacts = checked.contacts.to_pylist()
+    bodies = {contact["row"]: orjson.loads(contact["body"]) for contact in contacts}
     for field in mapping.fields:
         values = {row: _value(field, body) for row, body in bodies.items()}
         before, after = _samples(chunk, field.recipe.columns, values)
@@ -78,10 +77,7 @@ def _fields_table(chunk: Chunk, mapping: ColumnMapping, rules: Rules, checked: C
     for name, options in (("lists", rules.lists), ("tags", rules.tags)):
         if not options.names and options.column is None:
             continue
-        values = {
-            row: "; ".join(names) or "(none)"
-            for row, names in zip(rows, contacts[name], strict=True)
-        }
+        values = {contact["row"]: "; ".join(contact[name]) or "(none)" for contact in contacts}
         columns = (options.column,) if options.column else ()
         before, after = _samples(chunk, columns, values, with_empty=True)
         table.add_row(_origin(options), name, "\n".join(before), "\n".join(after))

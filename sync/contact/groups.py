@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.contact.findings import Finding, Severity
@@ -27,7 +28,7 @@ class _Cell:
 
 def names_of_rows(
     frame: pd.DataFrame, options: Lists | Tags, kind: Kind
-) -> tuple[npt.NDArray[np.object_], tuple[Finding, ...]]:
+) -> tuple[pa.DictionaryArray, tuple[Finding, ...]]:
     """The names for each row, the fixed ones first, and what could not be taken.
 
     Each different value is looked at once. A row without any list is rejected, since an import
@@ -35,7 +36,7 @@ def names_of_rows(
     """
     fixed = tuple(dict.fromkeys(options.names))
     if options.column is None:
-        return _objects([fixed])[np.zeros(len(frame), np.int64)], ()
+        return _chosen([fixed], np.zeros(len(frame), np.int64)), ()
     cells = tidy(text_column(frame[options.column])).dictionary_encode()
     texts = [*cells.dictionary.to_pylist(), ""]
     at = pc.fill_null(cells.indices, len(texts) - 1).to_numpy(zero_copy_only=False)
@@ -46,7 +47,7 @@ def names_of_rows(
         for code in _REASONS
         if code in faulty
     )
-    return _objects([cell.names for cell in found])[at], findings
+    return _chosen([cell.names for cell in found], at), findings
 
 
 def _read(text: str, options: Lists | Tags, fixed: Names, kind: Kind) -> _Cell:
@@ -95,9 +96,7 @@ def _finding(
     )
 
 
-def _objects(values: list[Names]) -> npt.NDArray[np.object_]:
-    """An array of tuples, which numpy would else take for a table."""
-    array = np.empty(len(values), object)
-    for index, value in enumerate(values):
-        array[index] = value
-    return array
+def _chosen(sets: list[Names], at: npt.NDArray[np.int64]) -> pa.DictionaryArray:
+    """For each row the set at its place."""
+    names = pa.array([list(some) for some in sets], pa.list_(pa.large_string()))
+    return pa.DictionaryArray.from_arrays(pa.array(at), names)

@@ -76,16 +76,16 @@ class Checked:
     Attributes:
         contacts: The columns are `row` (the row's number), `email` (the normal form that keys the
             contact), `body` (its canonical JSON), `size` (the body's encoded bytes), `fingerprint`
-            (16 bytes), `lists` and `tags` (tuples of names), `precedence` (what sorts rows of one
-            address by age, or missing) and `source_key` (what the company calls the person, or
-            missing). Fields that Constant Contact owns are not in the body: `owned` is the start
-            of an object with them, or missing, and `owned_size` the bytes that it adds; both are
-            there only when there are such fields.
+            (16 bytes), `lists` and `tags` (dictionaries of lists of names), `precedence` (what
+            sorts rows of one address by age, or null) and `source_key` (what the company calls the
+            person, or null). Fields that Constant Contact owns are not in the body: `owned` is the
+            start of an object with them, or null, and `owned_size` the bytes that it adds; both
+            are there only when there are such fields.
         problems: Rejects, withheld rows and warnings in the order of the rows.
         withheld: How many rows the company itself doesn't allow to be sent.
     """
 
-    contacts: pd.DataFrame
+    contacts: pa.RecordBatch
     problems: tuple[Problem, ...]
     withheld: int
 
@@ -115,30 +115,27 @@ def check(chunk: Rows, mapping: ColumnMapping, rules: Rules) -> Checked:
         kept = pa.array(~ended)
         rows = rows[~ended]
         columns = {field: column.filter(kept) for field, column in columns.items()}
-        lists, tags = lists[~ended], tags[~ended]
+        lists, tags = lists.filter(kept), tags.filter(kept)
         precedence, keys = precedence.filter(kept), keys.filter(kept)
     owned = owned_by_constant_contact(columns, rules.mapping.owned_by_constant_contact)
     bodies = canonical_bodies({name: columns[name] for name in columns if name not in owned})
-    contacts = pd.DataFrame(
-        {
-            "row": rows,
-            "email": _series(columns[EMAIL]),
-            "body": _series(bodies),
-            "size": _sizes(bodies),
-            "fingerprint": pd.Series(fingerprints(bodies), dtype=object),
-            "lists": pd.Series(lists, dtype=object),
-            "tags": pd.Series(tags, dtype=object),
-            "precedence": _series(precedence),
-            "source_key": _series(keys),
-        },
-        copy=False,
-    )
+    contacts = {
+        "row": pa.array(rows),
+        "email": columns[EMAIL],
+        "body": bodies,
+        "size": pc.binary_length(bodies),
+        "fingerprint": fingerprints(bodies),
+        "lists": lists,
+        "tags": tags,
+        "precedence": precedence,
+        "source_key": keys,
+    }
     if owned:
-        starts = canonical_starts({name: columns[name] for name in owned})
-        contacts["owned"] = _series(starts)
+        contacts["owned"] = starts = canonical_starts({name: columns[name] for name in owned})
         # What it adds to the body, whose brace it has already.
-        contacts["owned_size"] = _sizes(pc.fill_null(starts, "{")) - 1
-    return Checked(contacts, problems, sum(len(finding.positions) for finding in withheld))
+        contacts["owned_size"] = pc.subtract(pc.binary_length(pc.fill_null(starts, "{")), 1)
+    many = sum(len(finding.positions) for finding in withheld)
+    return Checked(pa.record_batch(contacts), problems, many)
 
 
 def _withheld(frame: pd.DataFrame, emails: pa.Array, rules: Rules) -> tuple[Finding, ...]:
@@ -258,12 +255,3 @@ def _keys(frame: pd.DataFrame, column: str | None) -> pa.Array:
         return pa.nulls(len(frame), pa.large_string())
     keys = tidy(text_column(frame[column]))
     return pc.if_else(pc.less_equal(pc.utf8_length(keys), _KEY_LONGEST), keys, None)
-
-
-def _sizes(texts: pa.Array) -> npt.NDArray[np.int64]:
-    lengths: npt.NDArray[np.int64] = pc.binary_length(texts).to_numpy(zero_copy_only=False)
-    return lengths.astype(np.int64)
-
-
-def _series(column: pa.Array) -> pd.Series:
-    return pd.Series(pd.array(column, dtype="str"))

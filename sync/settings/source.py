@@ -128,7 +128,7 @@ class Source(Section):
         "gone from the source, and what the changed_column did not tell.",
     )
     chunk_rows: int = Field(
-        6_000,
+        12_000,
         ge=100,
         le=1_000_000,
         description="How many rows are in memory at once. From some 100,000 on each row is checked "

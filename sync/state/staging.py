@@ -17,7 +17,6 @@ from sync.state.schema import batch, kept_plan, run, staged
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
     import pyarrow as pa
 
 # So many contacts are looked at together when batches are cut; at a batch's end, one by one.
@@ -52,32 +51,18 @@ class Coded:
     codes: "npt.NDArray[np.int64]"
 
 
-def ready(contacts: "pd.DataFrame") -> Ready:
+def ready(contacts: "pa.RecordBatch") -> Ready:
     """Make contacts ready to be staged, without the database.
 
-    Their columns are row, email, body, size, fingerprint, precedence, source_key, lists and tags;
-    and owned and owned_size where Constant Contact owns some.
+    Their columns are row, email, body, size, fingerprint, lists and tags; further precedence and
+    source_key; and owned and owned_size where Constant Contact owns some.
     """
-    # Loaded here: they take a while, and most commands stage nothing.
-    import pyarrow as pa
-
-    columns: dict[str, pa.Array] = {
-        "row": pa.array(contacts["row"], pa.int64()),
-        "email": pa.array(contacts["email"], pa.large_string()),
-        "fingerprint": pa.array(contacts["fingerprint"], pa.binary(16)),
-        "size": pa.array(contacts["size"], pa.int64()),
-    }
-    for name in ("precedence", "source_key", "owned"):
-        if name in contacts and contacts[name].notna().any():
-            columns[name] = pa.array(contacts[name], pa.large_string())
-    if "owned" in columns:
-        columns["owned_size"] = pa.array(contacts["owned_size"], pa.int64())
-    return Ready(
-        columns,
-        bodies.packed(pa.array(contacts["body"], pa.large_string())),
-        _coded(contacts["lists"]),
-        _coded(contacts["tags"]),
-    )
+    others = {name: contacts.column(name) for name in contacts.schema.names}
+    body, lists, tags = (others.pop(name) for name in ("body", "lists", "tags"))
+    columns = {name: each for name, each in others.items() if each.null_count < len(each)}
+    if "owned" not in columns:
+        columns.pop("owned_size", None)
+    return Ready(columns, bodies.packed(body), _coded(lists), _coded(tags))
 
 
 class Staging:
@@ -128,9 +113,15 @@ class Staging:
         return first
 
 
-def _coded(sets: "pd.Series") -> Coded:
-    codes, different = sets.factorize()
-    return Coded(tuple(different), codes)
+def _coded(sets: "pa.DictionaryArray") -> Coded:
+    # Loaded here: it takes a while, and most commands stage nothing.
+    import numpy as np
+
+    codes = sets.indices.to_numpy()
+    # A list that only rejected rows name must not be made.
+    used = np.bincount(codes, minlength=len(sets.dictionary)) > 0
+    different = [tuple(names) for names in sets.dictionary.filter(used).to_pylist()]
+    return Coded(different, (np.cumsum(used) - 1)[codes])
 
 
 def all_staged(connection: Connection) -> None:
@@ -186,7 +177,7 @@ def few_differ(connection: Connection) -> None:
     The other databases know their tables, and make no index while others stage.
     """
     if connection.dialect.name == "sqlite":
-        with _little_memory(connection):
+        with little_memory(connection):
             connection.exec_driver_sql(
                 f"CREATE INDEX IF NOT EXISTS {_BY_ACTION} ON staged (action, run_id)"
             )
@@ -195,8 +186,11 @@ def few_differ(connection: Connection) -> None:
 
 
 @contextmanager
-def _little_memory(connection: Connection) -> Iterator[None]:
-    """Have SQLite sort in 2 MB: it takes as much as it may cache pages in."""
+def little_memory(connection: Connection) -> Iterator[None]:
+    """Have SQLite cache, and sort, in 2 MB: for what is written once and not soon read again."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
     usual = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
     connection.exec_driver_sql("PRAGMA cache_size=-2000")
     try:

@@ -286,9 +286,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # what is staged wrote all of it once more. Now only what lies in pages that are written anyway
     # (https://sqlite.org/pragma.html#pragma_secure_delete).
     connection.execute("PRAGMA secure_delete=FAST")
-    # For a million contacts: what is read again and again stays in memory (16 MB), and the log is
-    # brought into the file when it is as large.
-    connection.execute("PRAGMA cache_size=-16000")
+    # For a million contacts: what is read again and again stays in memory (8 MB), and the log is
+    # brought into the file when it is twice as large.
+    connection.execute("PRAGMA cache_size=-8000")
     connection.execute("PRAGMA wal_autocheckpoint=4000")
 
 

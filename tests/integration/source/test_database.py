@@ -303,7 +303,8 @@ def test_a_run_whose_connection_is_lost_sends_nothing(
     fill(database, METADATA, {"people": rows})
     url = database.url.set(host="127.0.0.1", port=relay.port)
     relay.cut_after = 1_000_000
-    source = {"path": None, "url": url.render_as_string(hide_password=False), "table": "people"}
+    address = url.render_as_string(hide_password=False)
+    source = {"path": None, "url": address, "table": "people", "chunk_rows": 2_000}
     with pytest.raises(SourceError, match=r"lost after [\d,]+ rows.*nothing was sent"):
         sync(source=source)
     assert sync.sandbox.people.audience() == {}

@@ -24,7 +24,7 @@ def only(
     rows = table({"email": ["a@example.com"], "Cell": [cell]})
     found = check(rows, map_columns(("email", "Cell"), rules), rules)
     assert len(found.contacts) == 1
-    return json.loads(found.contacts["body"].iloc[0]).get("cf:field"), list(found.problems)
+    return json.loads(found.contacts["body"][0].as_py()).get("cf:field"), list(found.problems)
 
 
 @pytest.mark.parametrize(

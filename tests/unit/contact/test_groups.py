@@ -14,6 +14,7 @@ from sync.contact.rules import Rules
 from sync.contact.validation import Checked, Severity, check
 from sync.settings.options import Consent, Lists, Tags
 from sync.source import Chunk
+from sync.state.staging import ready
 
 
 def checked(
@@ -29,13 +30,15 @@ def checked(
 
 
 def lists_of(cells: Sequence[str], lists: Lists) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = checked(cells, lists).contacts["lists"].tolist()
-    return found
+    return names(checked(cells, lists), "lists")
 
 
 def tags_of(cells: Sequence[str], tags: Tags) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = checked(cells, tags=tags).contacts["tags"].tolist()
-    return found
+    return names(checked(cells, tags=tags), "tags")
+
+
+def names(found: Checked, column: str) -> list[tuple[str, ...]]:
+    return [tuple(some) for some in found.contacts[column].to_pylist()]
 
 
 def codes(found: Checked) -> list[tuple[int, str, str, str]]:
@@ -88,6 +91,17 @@ def test_a_row_without_any_list_is_rejected_with_a_reason() -> None:
     assert "“Group” names no list here, and none is set for all" in found.problems[0].reason
 
 
+def test_lists_that_only_rejected_rows_name_are_not_asked_for() -> None:
+    cells, lists = ["VIP", "Rejected", "VIP"], Lists(column="Group")
+    emails = ["a@example.com", "no address", "b@example.com"]
+    frame = pd.DataFrame({"email": emails, "Group": cells}, dtype="str")
+    rules = Rules(Consent(all_rows_have_consent=True), lists=lists)
+    chunk = Chunk(frame, np.arange(2, 5, dtype=np.int64))
+    contacts = ready(check(chunk, map_columns(tuple(frame.columns), rules), rules).contacts)
+    assert contacts.lists.different == [("VIP",)]
+    assert contacts.lists.codes.tolist() == [0, 0]
+
+
 def test_who_did_not_agree_is_told_of_no_list() -> None:
     found = checked(["", "VIP"], Lists(column="Group"), agreed="no")
     assert {each.code for each in found.problems} == {"no_consent"}
@@ -95,23 +109,23 @@ def test_who_did_not_agree_is_told_of_no_list() -> None:
 
 def test_a_row_without_tags_has_none_and_goes() -> None:
     found = checked(["", ""], tags=Tags(column="Group"))
-    assert found.contacts["tags"].tolist() == [(), ()]
+    assert names(found, "tags") == [(), ()]
     assert not found.problems
 
 
 def test_a_name_that_is_too_long_is_left_out_with_a_warning() -> None:
     long = "x" * 256
     found = checked([f"a;{long}", "x" * 255], tags=Tags(column="Group", separator=";"))
-    assert found.contacts["tags"].tolist() == [("a",), ("x" * 255,)]
+    assert names(found, "tags") == [("a",), ("x" * 255,)]
     assert codes(found) == [(2, "tag", "tag_name_too_long", f"a;{long}")]
     alone = checked([long], Lists(column="Group"))
-    assert alone.contacts.empty
+    assert not len(alone.contacts)
     assert codes(alone) == [(2, "list", "no_list", long)]
 
 
 def test_more_than_fifty_are_left_out_with_a_warning() -> None:
     found = checked([";".join(map(str, range(60)))], Lists(column="Group", separator=";"))
-    assert found.contacts["lists"].tolist() == [tuple(map(str, range(50)))]
+    assert names(found, "lists") == [tuple(map(str, range(50)))]
     assert [(each.field, each.code) for each in found.problems] == [("list", "too_many_lists")]
 
 
@@ -137,10 +151,10 @@ def test_any_cells_give_possible_names_and_no_row_is_lost(
     ended = {each.row for each in found.problems if each.severity.ends_row}
     sent = found.contacts["row"].tolist()
     assert sorted([*sent, *ended]) == list(range(2, len(cells) + 2))
-    for names in [*found.contacts["lists"], *found.contacts["tags"]]:
-        assert len(set(names)) == len(names) <= 50
-        assert all(1 <= len(name) <= 255 for name in names)
-        assert set(fixed) <= set(names)
-    assert all(found.contacts["lists"])
+    for some in names(found, "lists") + names(found, "tags"):
+        assert len(set(some)) == len(some) <= 50
+        assert all(1 <= len(name) <= 255 for name in some)
+        assert set(fixed) <= set(some)
+    assert all(names(found, "lists"))
     if fixed:
         assert not ended

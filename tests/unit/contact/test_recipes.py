@@ -37,7 +37,7 @@ def contact(
     )
     chunk = Chunk(frame, np.array([2], dtype=np.int64))
     found = check(chunk, map_columns(tuple(row), rules), rules)
-    body = json.loads(found.contacts["body"].iloc[0])
+    body = json.loads(found.contacts["body"][0].as_py())
     del body["email"]
     return body, [(problem.field, problem.code, problem.value) for problem in found.problems]
 

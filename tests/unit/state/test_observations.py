@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 from sqlalchemy import insert, update
 
@@ -65,25 +65,26 @@ class Town:
     def staged(self, *rows: tuple[str, str | None], action: Action = Action.UNCHANGED) -> int:
         """A run whose source has these people, by address and the company's key."""
         run_id = Runs(self.store, ACCOUNT).begin(NOW, dry_run=False)
-        frame = pd.DataFrame(
+        count = len(rows)
+        fingerprints = [blake2b(email.encode(), digest_size=16).digest() for email, _ in rows]
+        none = pa.array([[]], pa.list_(pa.large_string()))
+        nothing = pa.DictionaryArray.from_arrays([0] * count, none)
+        batch = pa.record_batch(
             {
-                "row": range(1, len(rows) + 1),
-                "email": [email for email, _ in rows],
-                "body": "{}",
-                "size": 2,
-                "fingerprint": pd.Series(
-                    [blake2b(email.encode(), digest_size=16).digest() for email, _ in rows],
-                    dtype=object,
-                ),
-                "source_key": pd.Series([key for _, key in rows], dtype=object),
-                "lists": pd.Series([()] * len(rows), dtype=object),
-                "tags": pd.Series([()] * len(rows), dtype=object),
+                "row": pa.array(range(1, count + 1)),
+                "email": pa.array([email for email, _ in rows], pa.large_string()),
+                "body": pa.array(["{}"] * count, pa.large_string()),
+                "size": pa.array([2] * count),
+                "fingerprint": pa.array(fingerprints, pa.binary(16)),
+                "source_key": pa.array([key for _, key in rows], pa.large_string()),
+                "lists": nothing,
+                "tags": nothing,
             }
         )
         with self.store.write() as connection:
             lists = LISTS.set_id(connection, ACCOUNT, (A,))
             staging.Staging(connection, run_id).add(
-                connection, staging.ready(frame), {(): lists}, {(): None}
+                connection, staging.ready(batch), {(): lists}, {(): None}
             )
             connection.execute(
                 update(staged).where(staged.c.run_id == run_id).values(action=action)

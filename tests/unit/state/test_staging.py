@@ -1,12 +1,12 @@
 """Staging and comparing, on each kind of database."""
 
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
@@ -43,9 +43,9 @@ class Town:
         for chunk in chunks:
             with self.store.write() as connection:
                 list_set = LISTS.set_id(connection, self.account, lists)
-                frame = _frame(chunk, row)
+                contacts = staging.ready(_batch(chunk, row))
                 staging.Staging(connection, run_id).add(
-                    connection, staging.ready(frame), {(): list_set}, {(): None}
+                    connection, contacts, {(): list_set}, {(): None}
                 )
             row += len(chunk)
         return run_id
@@ -105,21 +105,28 @@ class Town:
         return sent
 
 
-def _frame(chunk: Source, first_row: int) -> pd.DataFrame:
+def _batch(chunk: Source, first_row: int, **others: pa.Array) -> pa.RecordBatch:
     bodies = [f'{{"email":"{email}","first_name":"{value}"}}' for email, value in chunk]
-    return pd.DataFrame(
+    fingerprints = [blake2b(body.encode(), digest_size=16).digest() for body in bodies]
+    return pa.record_batch(
         {
-            "row": range(first_row, first_row + len(chunk)),
-            "email": [email for email, _ in chunk],
-            "body": bodies,
-            "size": [len(body.encode()) for body in bodies],
-            "fingerprint": pd.Series(
-                [blake2b(body.encode(), digest_size=16).digest() for body in bodies], dtype=object
-            ),
-            "lists": pd.Series([()] * len(chunk), dtype=object),
-            "tags": pd.Series([()] * len(chunk), dtype=object),
+            "row": pa.array(range(first_row, first_row + len(chunk))),
+            "email": pa.array([email for email, _ in chunk], pa.large_string()),
+            "body": pa.array(bodies, pa.large_string()),
+            "size": pa.array([len(body.encode()) for body in bodies]),
+            "fingerprint": pa.array(fingerprints, pa.binary(16)),
+            "lists": _sets([()] * len(chunk)),
+            "tags": _sets([()] * len(chunk)),
+            **others,
         }
     )
+
+
+def _sets(sets: Sequence[tuple[str, ...]]) -> pa.DictionaryArray:
+    different = sorted(set(sets))
+    names = pa.array([list(names) for names in different], pa.list_(pa.large_string()))
+    places = pa.array([different.index(each) for each in sets], pa.int64())
+    return pa.DictionaryArray.from_arrays(places, names)
 
 
 @pytest.fixture
@@ -196,9 +203,9 @@ def test_very_many_duplicates_leave_one(town: Town) -> None:
 
 def test_merged_rows_go_with_the_lists_and_the_tags_of_all(town: Town) -> None:
     rows = [("a@x.org", "1"), ("a@x.org", "2"), ("b@x.org", "1"), ("b@x.org", "2")]
-    frame = _frame(rows, 1)
-    frame["lists"] = pd.Series([("A",), ("B",), ("A",), ("A",)], dtype=object)
-    frame["tags"] = pd.Series([("S",), ("T",), (), ()], dtype=object)
+    lists_of_rows = _sets([("A",), ("B",), ("A",), ("A",)])
+    tags_of_rows = _sets([("S",), ("T",), (), ()])
+    batch = _batch(rows, 1, lists=lists_of_rows, tags=tags_of_rows)
     run_id = town.runs.begin(NOW, dry_run=False)
     losers: list[Duplicate] = []
     with town.store.write() as connection:
@@ -209,7 +216,7 @@ def test_merged_rows_go_with_the_lists_and_the_tags_of_all(town: Town) -> None:
             (name,): TAGS.set_id(connection, ACCOUNT, (name * 36,)) for name in "ST"
         }
         staging.Staging(connection, run_id).add(
-            connection, staging.ready(frame), lists, {(): None, **tags}
+            connection, staging.ready(batch), lists, {(): None, **tags}
         )
         drop_duplicates(
             connection,
@@ -227,7 +234,7 @@ def test_merged_rows_go_with_the_lists_and_the_tags_of_all(town: Town) -> None:
         (2, 7, b"m" * 16),
         (4, 7, b"m" * 16),
     ]
-    assert body == "+".join(frame["body"][:2])
+    assert body == "+".join(batch["body"].to_pylist()[:2])
     assert (both, tagged) == (("A" * 36, "B" * 36), ("S" * 36, "T" * 36))
     assert (kept[1].list_set_id, kept[1].tag_set_id) == (lists["A",], None)
 
