@@ -18,6 +18,7 @@ from sync.contact.text import joined, raw_bytes, wrapped
 
 FINGERPRINT_BYTES = 16
 _AT_ONCE = 1_000
+_EMPTY = blake2b(digest_size=FINGERPRINT_BYTES)
 
 _NUMBERS = frozenset({BIRTHDAY_MONTH, BIRTHDAY_DAY})
 
@@ -46,15 +47,17 @@ def canonical_starts(columns: Mapping[str, pa.Array]) -> pa.Array:
 def fingerprints(bodies: pa.Array) -> pa.FixedSizeBinaryArray:
     """BLAKE2b-128 of each body's UTF-8 bytes."""
     encoded = pc.cast(bodies, pa.large_binary())
-    # Some at a time, since Python's objects are memory; and not by `fingerprint`, whose calls would
-    # be a tenth of the time.
-    digests = b"".join(
-        blake2b(body, digest_size=FINGERPRINT_BYTES).digest()
-        for start in range(0, len(encoded), _AT_ONCE)
-        for body in encoded.slice(start, _AT_ONCE).to_pylist()
-    )
+    digests = []
+    for start in range(0, len(encoded), _AT_ONCE):  # since Python's objects are memory
+        for body in encoded.slice(start, _AT_ONCE).to_pylist():
+            # As `fingerprint` does it: to copy one takes half of what it takes to make one.
+            digest = _EMPTY.copy()
+            digest.update(body)
+            digests.append(digest.digest())
     binary = pa.binary(FINGERPRINT_BYTES)
-    return pa.FixedSizeBinaryArray.from_buffers(binary, len(bodies), [None, pa.py_buffer(digests)])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        binary, len(bodies), [None, pa.py_buffer(b"".join(digests))]
+    )
 
 
 def fingerprint(body: bytes) -> bytes:

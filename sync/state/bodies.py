@@ -115,23 +115,23 @@ def discard(connection: Connection, account: str) -> None:
     One that is needed for a single body stays whole: after years of changes the blocks may be some
     five times as large as what is needed of them, which is what they are compressed by.
     """
-    runs = select(run.c.id).where(run.c.account == account)
-    needed = {
-        block
-        for bodies, ours in (
-            (staged.c.body_id, staged.c.run_id.in_(runs)),
-            (contact.c.body_id, contact.c.account == account),
-        )
-        for block in connection.scalars(select(bodies // PER_BLOCK).distinct().where(ours))
-    }
     # Loaded here: it takes a while, and most commands discard nothing.
     import numpy as np
 
+    unneeded = set(connection.scalars(select(body_block.c.id).where(_of(account))))
     checked = select(checked_rows.c.body_blocks).where(checked_rows.c.account == account)
     for blocks in connection.scalars(checked):
-        needed.update(np.frombuffer(blocks, np.int64).tolist())
-    there = connection.scalars(select(body_block.c.id).where(_of(account))).all()
-    for some in portions(block for block in there if block not in needed):
+        unneeded.difference_update(np.frombuffer(blocks, np.int64).tolist())
+    runs = select(run.c.id).where(run.c.account == account)
+    for bodies, ours in (
+        (staged.c.body_id, staged.c.run_id.in_(runs)),
+        (contact.c.body_id, contact.c.account == account),
+    ):
+        # On most days all are known by now, and nobody's need be looked through.
+        if unneeded:
+            needed = select(bodies // PER_BLOCK).distinct().where(ours)
+            unneeded.difference_update(connection.scalars(needed))
+    for some in portions(sorted(unneeded)):
         connection.execute(delete(body_block).where(_of(account), body_block.c.id.in_(some)))
 
 

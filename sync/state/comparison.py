@@ -98,15 +98,17 @@ def counts(connection: Connection, run_id: int) -> dict[Action, int]:
         return dict.fromkeys(Action, 0)
     # What most have, as far as some tell, is not grouped: SQLite sorts whatever is.
     usual = mode(some)
-    others = connection.execute(
+    is_usual = func.coalesce(func.sum(case((staged.c.action == usual, 1), else_=0)), 0)
+    all_of_them, most = connection.execute(select(func.count(), is_usual).where(ours)).one()
+    others = (
         select(staged.c.action, func.count())
         .where(ours, staged.c.action != usual)
         .group_by(staged.c.action)
-    ).all()
-    all_of_them = connection.scalar(select(func.count()).where(ours)) or 0
-    counted = {Action(action): count for action, count in others}
-    most = {Action(usual): all_of_them - sum(counted.values())}
-    return dict.fromkeys(Action, 0) | counted | most
+    )
+    counted = dict.fromkeys(Action, 0) | {Action(usual): int(most)}
+    if most < all_of_them:
+        counted |= {Action(action): count for action, count in connection.execute(others)}
+    return counted
 
 
 def other_tags() -> ColumnElement[bool]:
