@@ -63,6 +63,7 @@ class Charge:
         on_step: Callable[[], None],
     ) -> None:
         self.name = settings.account.name
+        self.settings = settings
         self.live = Live(self._show)
         self.stop = LivingStop(self._seen)
         self.syncing = False
@@ -72,6 +73,7 @@ class Charge:
         self._stores = stores
         self._clock = clock
         self._on_step = on_step
+        self._mark: Mark | None = None
         self._not_before: datetime | None = None
         self._step = Timed("")
         self._seen_at = monotonic()
@@ -82,8 +84,9 @@ class Charge:
 
     def take_in(self, settings: Settings) -> None:
         """Go on with another configuration; a sync that is under way ends with its own."""
+        if settings != self.settings:
+            self._mark = None  # it stands otherwise now
         self.settings = settings
-        self._mark: Mark | None = None
         self._alerting = Alerting(settings, Reopening(self._stores, settings), self._clock)
 
     @property

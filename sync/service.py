@@ -207,6 +207,8 @@ class Worker:
         for name, error in accounts.broken.items():
             _log.error("configuration refused", account=name, reason=str(error))
         self._soon(self._tell_broken, "broken now")
+        if accounts.many:
+            self._soon(self._look_around, "look around now")
         _log.info("configuration taken in", accounts=len(self._charges))
 
     def _leave(self, charge: Charge) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import requests
 
 from sync.errors import ExitCode
 from sync.sandbox import Fault, Sandbox
@@ -147,6 +148,24 @@ def test_a_reload_takes_in_new_accounts_leaves_removed_ones_and_keeps_what_a_bro
     agency.has("broken")
     worker.send(signal.SIGHUP)
     worker.wait(lambda: any("is right again" in entry.get("text", "") for entry in worker.log))
+
+
+def test_the_page_tells_a_new_configuration_as_soon_as_it_is_taken_in(
+    make_agency: MakeAgency, work: Work
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    agency = make_agency("one", "other", status=f"enabled = true\nport = {port}")
+    worker = work(agency)
+
+    def page() -> str:
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=10).text
+
+    worker.wait(lambda: "All is well with 2 accounts" in page())
+    agency.has("one", state='directory = "elsewhere"')
+    worker.send(signal.SIGHUP)
+    worker.wait(lambda: "There is no token pair yet" in page())
+    assert "of 2 accounts" in page()
 
 
 def test_a_stop_ends_all_runs_in_peace(
