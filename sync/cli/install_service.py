@@ -78,8 +78,7 @@ def command(
     for path, text in texts.items():
         _write(path, text, _SCRIPT_MODE if path == script else _UNIT_MODE)
         say(f"{path} is written.")
-    started, failing = _started(made)
-    _tell_next(installation, script, list(texts), started=started, failing=failing)
+    _tell_next(installation, script, list(texts), made, many=accounts.many)
 
 
 def _program() -> Path:
@@ -154,8 +153,15 @@ def _started(made: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _tell_next(
-    installation: Installation, script: Path, written: list[Path], *, started: str, failing: str
+    installation: Installation,
+    script: Path,
+    written: list[Path],
+    made: Mapping[str, str],
+    *,
+    many: bool,
 ) -> None:
+    started, failing = _started(made)
+    authorize = "authorize --account NAME --paste  # each account" if many else "authorize --paste"
     say()
     say(f"{started} syncs every day as the user {installation.user}; when {failing} fails,")
     say(f"{ALERT} tells people. {script} runs any command as the service does.")
@@ -168,8 +174,12 @@ def _tell_next(
     say(
         "  install -m 0600 /dev/stdin /etc/credstore/contact-sync.client_secret  # paste it, Ctrl-D"
     )
+    if CLUSTER in made:
+        key = "/etc/credstore/contact-sync.vault_key"
+        say(f"  install -m 0600 /dev/stdin {key}  # one for all hosts")
+        authorize += ", on one host" if many else "  # on one host"
     say("  systemctl daemon-reload")
-    say(f"  {script} authorize --paste")
+    say(f"  {script} {authorize}")
     say(f"  {script} check")
     say(f"  systemctl enable --now {started}")
     say("To undo it:")

@@ -36,7 +36,8 @@ def install(
             f'[state]\ndirectory = "/var/lib/contact-sync"\n{more}'
         )
         places = ["--folder", str(folder), "--script", str(tmp_path / "by-hand")]
-        words = ["contact-sync", "--config", str(config), "install-service", *places, *options]
+        place = tmp_path / "accounts" if (tmp_path / "accounts").exists() else config
+        words = ["contact-sync", "--config", str(place), "install-service", *places, *options]
         monkeypatch.setattr("sys.argv", words)
         with pytest.raises(SystemExit) as ended:
             main()
@@ -115,6 +116,15 @@ def test_a_folder_that_cannot_be_written_is_told(install: Install) -> None:
     assert "run install-service as root" in err
 
 
+def test_of_a_folder_each_account_is_to_be_authorized(install: Install, tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts"
+    accounts.mkdir()
+    (accounts / "defaults.toml").write_text('[oauth]\nclient_id = "x"\n[lists]\nnames = ["A"]\n')
+    (accounts / "north.toml").write_text('[source]\npath = "north.csv"\n')
+    _, out, _ = install()
+    assert "authorize --account NAME --paste  # each account\n" in out
+
+
 def test_a_cluster_gets_a_unit_of_which_a_host_starts_several(
     install: Install, folder: Path
 ) -> None:
@@ -123,6 +133,8 @@ def test_a_cluster_gets_a_unit_of_which_a_host_starts_several(
     assert code == ExitCode.DONE
     assert names(folder) == [ALERT, CLUSTER]
     assert "systemctl enable --now contact-sync@1.service" in out
+    assert "contact-sync.vault_key  # one for all hosts" in out
+    assert "authorize --paste  # on one host" in out
     code, _, said = install("--timer", more=more)
     assert code == ExitCode.CONFIGURATION
     assert "leave out --timer" in said
