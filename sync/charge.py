@@ -63,7 +63,6 @@ class Charge:
         on_step: Callable[[], None],
     ) -> None:
         self.name = settings.account.name
-        self.settings = settings
         self.live = Live(self._show)
         self.stop = LivingStop(self._seen)
         self.syncing = False
@@ -73,7 +72,6 @@ class Charge:
         self._stores = stores
         self._clock = clock
         self._on_step = on_step
-        self._mark: Mark | None = None
         self._not_before: datetime | None = None
         self._step = Timed("")
         self._seen_at = monotonic()
@@ -84,9 +82,9 @@ class Charge:
 
     def take_in(self, settings: Settings) -> None:
         """Go on with another configuration; a sync that is under way ends with its own."""
-        if settings != self.settings:
-            self._mark = None  # it stands otherwise now
         self.settings = settings
+        # It may stand otherwise now.
+        self._mark: Mark | None = None
         self._alerting = Alerting(settings, Reopening(self._stores, settings), self._clock)
 
     @property
@@ -159,13 +157,17 @@ class Charge:
 
     def look(self) -> None:
         """Look how the account stands, for those who see all of them."""
+        settings = self.settings
         # Before it is read: what is written meanwhile is looked at again.
-        self._mark = self._stores.mark(self.settings)
+        mark = self._stores.mark(settings)
+        standing: Standing
         try:
-            with self._opened() as store:
-                self.standing = gather(self.settings, store, self._clock)
+            with self._stores.opened(settings) as store:
+                standing = gather(settings, store, self._clock)
         except ContactSyncError as error:
-            self.standing = Unreadable(self.name, str(error), Need.FAILING)
+            standing = Unreadable(self.name, str(error), Need.FAILING)
+        if settings is self.settings:  # else a look by the new ones follows
+            self._mark, self.standing = mark, standing
 
     def look_again(self) -> None:
         """The same, for much less where nothing was written to the account's own file since."""

@@ -19,7 +19,7 @@ from sync.loading import configured_rules, open_configured
 from sync.opening import open_session
 from sync.settings import Settings
 from sync.source import ContactSource
-from sync.state.staging import ready
+from sync.state.staging import coded
 from sync.state.store import Store, open_store
 from sync.stop import Stop
 from sync.surroundings import Finding
@@ -199,10 +199,10 @@ class Check:
         if self._opened is None or not any(named):
             return ""
         chunk = next(self._opened.chunks())
-        contacts = ready(check(chunk, mapping, configured_rules(self._settings)).contacts)
+        contacts = check(chunk, mapping, configured_rules(self._settings)).contacts
         with store.write() as connection:
-            destination.list_sets(connection, contacts.lists.different)
-            destination.tag_sets(connection, contacts.tags.different)
+            destination.list_sets(connection, coded(contacts["lists"]).different)
+            destination.tag_sets(connection, coded(contacts["tags"]).different)
         return f" (as far as the first {len(chunk.rows):,} rows tell)"
 
 

@@ -1,4 +1,7 @@
-"""Rows that are, cell for cell, what they were at the last reading are not checked again."""
+"""The source's rows checked, with what is told of them.
+
+Those that are, cell for cell, what they were at the last reading are not checked again.
+"""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -132,12 +135,12 @@ def _checked(
     return Piece(
         rows,
         known,
-        len(fresh),
-        staging.ready(checked.contacts),
-        _told(fresh, checked.problems, rules.key_column),
-        sum(problem.severity is Severity.WARNING for problem in checked.problems),
-        checked.withheld,
-        None if lines is None else _lines_to_keep(lines, rows, known, checked),
+        checked=len(fresh),
+        contacts=staging.ready(checked.contacts),
+        told=_told(fresh, checked.problems, rules.key_column),
+        warnings=sum(each.severity is Severity.WARNING for each in checked.problems),
+        withheld=checked.withheld,
+        lines=None if lines is None else _lines_to_keep(lines, rows, known, checked),
     )
 
 

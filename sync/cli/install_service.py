@@ -78,7 +78,8 @@ def command(
     for path, text in texts.items():
         _write(path, text, _SCRIPT_MODE if path == script else _UNIT_MODE)
         say(f"{path} is written.")
-    _tell_next(installation, script, list(texts), made, many=accounts.many)
+    lacks_key = settings.cluster.enabled and settings.vault.key_file is None
+    _tell_next(installation, script, list(texts), made, many=accounts.many, lacks_key=lacks_key)
 
 
 def _program() -> Path:
@@ -159,6 +160,7 @@ def _tell_next(
     made: Mapping[str, str],
     *,
     many: bool,
+    lacks_key: bool,
 ) -> None:
     started, failing = _started(made)
     authorize = "authorize --account NAME --paste  # each account" if many else "authorize --paste"
@@ -174,9 +176,11 @@ def _tell_next(
     say(
         "  install -m 0600 /dev/stdin /etc/credstore/contact-sync.client_secret  # paste it, Ctrl-D"
     )
+    if lacks_key:
+        say("  openssl rand -base64 32 | tr '+/' '-_' |")
+        say("      install -m 0600 /dev/stdin /etc/credstore/contact-sync.vault_key")
+        say("      # on one host; copy it to the others")
     if CLUSTER in made:
-        key = "/etc/credstore/contact-sync.vault_key"
-        say(f"  install -m 0600 /dev/stdin {key}  # one for all hosts")
         authorize += ", on one host" if many else "  # on one host"
     say("  systemctl daemon-reload")
     say(f"  {script} {authorize}")

@@ -174,6 +174,7 @@ class ClusterWorker:
                 if command is Command.RELOAD:
                     await asyncio.to_thread(self._reload)
                     await self._plan(queue, self._accounts.settings)
+                    await asyncio.to_thread(self._attending.look_around)
                 else:
                     now = Look(self._clock(), asked_at=self._clock())
                     for charge in self._attending.charges:

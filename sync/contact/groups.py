@@ -99,4 +99,4 @@ def _finding(
 def _chosen(sets: list[Names], at: npt.NDArray[np.int64]) -> pa.DictionaryArray:
     """For each row the set at its place."""
     names = pa.array([list(some) for some in sets], pa.list_(pa.large_string()))
-    return pa.DictionaryArray.from_arrays(pa.array(at), names)
+    return pa.DictionaryArray.from_arrays(pa.array(at, pa.int64()), names)

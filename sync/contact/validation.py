@@ -131,11 +131,12 @@ def check(chunk: Rows, mapping: ColumnMapping, rules: Rules) -> Checked:
         "source_key": keys,
     }
     if owned:
-        contacts["owned"] = starts = canonical_starts({name: columns[name] for name in owned})
+        starts = canonical_starts({name: columns[name] for name in owned})
+        contacts["owned"] = starts
         # What it adds to the body, whose brace it has already.
         contacts["owned_size"] = pc.subtract(pc.binary_length(pc.fill_null(starts, "{")), 1)
-    many = sum(len(finding.positions) for finding in withheld)
-    return Checked(pa.record_batch(contacts), problems, many)
+    withheld_rows = sum(len(finding.positions) for finding in withheld)
+    return Checked(pa.record_batch(contacts), problems, withheld_rows)
 
 
 def _withheld(frame: pd.DataFrame, emails: pa.Array, rules: Rules) -> tuple[Finding, ...]:

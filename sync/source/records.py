@@ -16,9 +16,9 @@ from pyarrow import csv
 from sync.errors import SourceError
 from sync.source.utf8_stream import Utf8Stream
 
-# A record that is longer than a block makes the file be read once more, in large blocks. Of the
+# A record that is longer than a block makes the file be read once more, in larger blocks. Of the
 # small ones Arrow (26.0) reads 32 ahead, and they are memory.
-_BLOCKS = (1 << 17, 1 << 30)
+_BLOCKS = (1 << 17, 1 << 20, 1 << 30)
 
 # What the file never has in it: with a cell too many it is a record of its own at the end, unless
 # a quote was never closed.

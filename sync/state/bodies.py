@@ -127,7 +127,7 @@ def discard(connection: Connection, account: str) -> None:
         (staged.c.body_id, staged.c.run_id.in_(runs)),
         (contact.c.body_id, contact.c.account == account),
     ):
-        # On most days all are known by now, and nobody's need be looked through.
+        # Where no row is new, or has a warning, all are known by now.
         if unneeded:
             needed = select(bodies // PER_BLOCK).distinct().where(ours)
             unneeded.difference_update(connection.scalars(needed))

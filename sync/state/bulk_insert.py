@@ -6,7 +6,7 @@ SQLite in one statement that cuts them up itself, to PostgreSQL by COPY, and to 
 list of VALUES (its LOAD DATA would need a switch on the server).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Table
 
-from sync.portions import portions
-
 Constant = str | int | None
-_ROWS_A_STATEMENT = 2_000
+_ROWS_AT_ONCE = 2_000
 # What fills up short texts, and how many times as long all of them may be with it.
 _FILLING = b"\x1f"
 _AS_WIDE = 2
@@ -123,13 +121,14 @@ def _postgresql(
 ) -> None:
     """In COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html)."""
     escapes = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
-    every = {name: _repeated(value) for name, value in constants.items()} | dict(columns)
-    cells = [_written(column, escapes, r"\N", r"\\x", "") for column in every.values()]
-    lines = pc.binary_join_element_wise(*cells, _text("\t"))
     into = _into(connection, table, [*constants, *columns])
     cursor: Any = connection.connection.cursor()
     with cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
-        copy.write("\n".join(lines.to_pylist()) + "\n")
+        for some in _some_at_a_time(columns, constants):
+            cells = [_written(column, escapes, r"\N", r"\\x", "") for column in some]
+            lines = pc.binary_join_element_wise(*cells, _text("\t"))
+            lines = pc.binary_join_element_wise(lines, _text("\n"), _text(""))
+            copy.write(_bytes_of_texts(lines))
 
 
 def _mariadb(
@@ -139,16 +138,24 @@ def _mariadb(
     constants: Mapping[str, Constant],
 ) -> None:
     escapes = {"\\": r"\\", "'": "''"}
-    every = {name: _repeated(value) for name, value in constants.items()} | dict(columns)
-    cells = [_written(column, escapes, "NULL", "x'", "'") for column in every.values()]
-    rows = pc.binary_join_element_wise(*cells, _text(",")).to_pylist()
     into = _into(connection, table, [*constants, *columns])
     cursor: Any = connection.connection.cursor()
     with cursor:
-        for some in portions(rows, _ROWS_A_STATEMENT):
+        for some in _some_at_a_time(columns, constants):
+            cells = [_written(column, escapes, "NULL", "x'", "'") for column in some]
+            rows = pc.binary_join_element_wise(*cells, _text(",")).to_pylist()
             cursor.execute(
-                f"INSERT INTO {into} VALUES ({'),('.join(some)})"  # noqa: S608
+                f"INSERT INTO {into} VALUES ({'),('.join(rows)})"  # noqa: S608
             )
+
+
+def _some_at_a_time(
+    columns: Mapping[str, pa.Array], constants: Mapping[str, Constant]
+) -> Iterator[list[pa.Array | pa.Scalar]]:
+    """What is inserted of some rows: all of them, written out, would be several times as large."""
+    same = [_repeated(value) for value in constants.values()]
+    for start in range(0, len(next(iter(columns.values()))), _ROWS_AT_ONCE):
+        yield [*same, *(column.slice(start, _ROWS_AT_ONCE) for column in columns.values())]
 
 
 def _into(connection: Connection, table: Table, names: Iterable[str]) -> str:

@@ -98,7 +98,7 @@ def counts(connection: Connection, run_id: int) -> dict[Action, int]:
         return dict.fromkeys(Action, 0)
     # What most have, as far as some tell, is not grouped: SQLite sorts whatever is.
     usual = mode(some)
-    is_usual = func.coalesce(func.sum(case((staged.c.action == usual, 1), else_=0)), 0)
+    is_usual = func.sum(case((staged.c.action == usual, 1), else_=0))
     all_of_them, most = connection.execute(select(func.count(), is_usual).where(ours)).one()
     others = (
         select(staged.c.action, func.count())

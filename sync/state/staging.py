@@ -62,7 +62,7 @@ def ready(contacts: "pa.RecordBatch") -> Ready:
     columns = {name: each for name, each in others.items() if each.null_count < len(each)}
     if "owned" not in columns:
         columns.pop("owned_size", None)
-    return Ready(columns, bodies.packed(body), _coded(lists), _coded(tags))
+    return Ready(columns, bodies.packed(body), coded(lists), coded(tags))
 
 
 class Staging:
@@ -113,7 +113,8 @@ class Staging:
         return first
 
 
-def _coded(sets: "pa.DictionaryArray") -> Coded:
+def coded(sets: "pa.DictionaryArray") -> Coded:
+    """The sets that any contact has, and which one each of them has."""
     # Loaded here: it takes a while, and most commands stage nothing.
     import numpy as np
 

@@ -77,6 +77,18 @@ def test_a_new_schedule_is_taken_in_by_a_signal(fleet_of: FleetOf) -> None:
     assert json.loads(begun)["why"] == "on schedule"
 
 
+def test_the_page_tells_of_a_new_account_as_soon_as_it_is_taken_in(fleet_of: FleetOf) -> None:
+    fleet = fleet_of("ada", defaults="[status]\nenabled = true\nport = 0\n")
+    host = fleet.start()
+    wait_for(lambda: "worker started" in fleet.output(), fleet)
+    page = f"http://127.0.0.1:{_port(fleet.output())}"
+    wait_for(lambda: "Not looked at yet" not in requests.get(page, timeout=10).text, fleet)
+    fleet.names = ("ada", "bob")  # whom nobody has authorized
+    fleet.configure(fleet.folder / host)
+    fleet.hosts[host].kill(signal.SIGHUP)
+    wait_for(lambda: "There is no token pair yet" in requests.get(page, timeout=10).text, fleet)
+
+
 def test_an_account_that_hangs_is_told_of_once(
     fleet_of: FleetOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from sync import rechecking
 from sync.contact.mapping import ColumnMapping, map_columns
@@ -385,6 +385,19 @@ def test_a_reading_that_was_stopped_is_gone_on_from(reading: Reading) -> None:
     with_known = reading.read(rows)
     assert sum(reading.checked) == 700
     assert with_known == reading.read(rows, known=False)
+
+
+def test_sqlite_caches_little_while_a_source_is_loaded(reading: Reading) -> None:
+    if reading.store.engine.dialect.name != "sqlite":
+        pytest.skip("a server caches in its own memory")
+    with reading.store.read() as connection:
+        usual = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    asked: list[str] = []
+    engine = reading.store.engine
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    reading.read([person(place) for place in range(150)])
+    set_to = [each.partition("cache_size=")[2] for each in asked if "cache_size=" in each]
+    assert set_to == ["-2000", str(usual)] * 2  # once for each chunk
 
 
 def test_what_the_source_has_no_more_is_forgotten(reading: Reading) -> None:

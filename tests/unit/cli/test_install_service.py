@@ -10,6 +10,12 @@ from sync.errors import ExitCode
 from sync.service_units import ALERT, CLUSTER, ONCE, TIMER, WORKER
 
 Install = Callable[..., tuple[int, str, str]]
+_CLUSTER = """\
+[state]
+url = "postgresql+psycopg://x@db.example.com/x"
+[cluster]
+enabled = true
+"""
 
 
 @pytest.fixture
@@ -123,18 +129,28 @@ def test_of_a_folder_each_account_is_to_be_authorized(install: Install, tmp_path
     (accounts / "north.toml").write_text('[source]\npath = "north.csv"\n')
     _, out, _ = install()
     assert "authorize --account NAME --paste  # each account\n" in out
+    with (accounts / "defaults.toml").open("a") as defaults:
+        defaults.write(
+            '[state]\nurl = "postgresql+psycopg://x@db.example.com/x"\n[cluster]\nenabled = true\n'
+        )
+    _, out, _ = install()
+    assert "authorize --account NAME --paste  # each account, on one host\n" in out
 
 
 def test_a_cluster_gets_a_unit_of_which_a_host_starts_several(
     install: Install, folder: Path
 ) -> None:
-    more = 'url = "postgresql+psycopg://x@db.example.com/x"\n[cluster]\nenabled = true\n'
+    more = _CLUSTER.removeprefix("[state]\n")
     code, out, _ = install(more=more)
     assert code == ExitCode.DONE
     assert names(folder) == [ALERT, CLUSTER]
     assert "systemctl enable --now contact-sync@1.service" in out
-    assert "contact-sync.vault_key  # one for all hosts" in out
+    assert (
+        "/etc/credstore/contact-sync.vault_key\n      # on one host; copy it to the others" in out
+    )
     assert "authorize --paste  # on one host" in out
+    _, out, _ = install(more=f'{more}[vault]\nkey_file = "/etc/vault.key"\n')
+    assert "vault_key" not in out
     code, _, said = install("--timer", more=more)
     assert code == ExitCode.CONFIGURATION
     assert "leave out --timer" in said

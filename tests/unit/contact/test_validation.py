@@ -20,7 +20,7 @@ from sync.contact.mapping import map_columns
 from sync.contact.rules import Rules
 from sync.contact.text import text_column
 from sync.contact.validation import Checked, Problem, Severity, check
-from sync.settings.options import Consent, FieldMapping
+from sync.settings.options import Consent, Duplicates, FieldMapping, Lists, Tags
 
 EVERYBODY = Consent(all_rows_have_consent=True)
 
@@ -73,13 +73,22 @@ def test_a_contact_is_its_canonical_body_with_size_and_fingerprint() -> None:
 
 
 def test_the_columns_have_their_types_even_without_rows() -> None:
-    text, names = (
-        "large_string",
-        "dictionary<values=list<item: large_string>, indices=int64, ordered=0>",
+    text, number = pa.large_string(), pa.int64()
+    names = pa.dictionary(number, pa.list_(text))
+    usual = [number, text, text, number, pa.binary(16), names, names, text, text]
+    every = Rules(
+        EVERYBODY,
+        FieldMapping(owned_by_constant_contact=("city",)),
+        lists=Lists(column="group"),
+        tags=Tags(column="group"),
+        duplicates=Duplicates(keep="newest", column="group"),
+        key_column="group",
     )
-    expected = ["int64", text, text, "int64", "fixed_size_binary[16]", names, names, text, text]
-    for cells in ([], ["none"], ["a@example.com"]):
-        assert [str(each) for each in checked({"email": cells}).contacts.schema.types] == expected
+    for rules, expected in ((Rules(EVERYBODY), usual), (every, [*usual, text, number])):
+        for cells in ([], ["none"], ["a@example.com"]):
+            rows = table({"email": cells, "city": cells, "group": cells})
+            mapping = map_columns(tuple(rows.frame.columns), rules)
+            assert check(rows, mapping, rules).contacts.schema.types == expected
 
 
 def test_empty_values_are_left_out() -> None:

@@ -117,7 +117,7 @@ def outcome(options: Source) -> tuple[list[tuple[str, str | None]], list[tuple[i
     told: list[tuple[int, str]] = []
     for chunk in source.chunks():
         checked = check(chunk, mapping, RULES)
-        bodies = [orjson.loads(body) for body in checked.contacts["body"]]
+        bodies = [orjson.loads(body) for body in checked.contacts["body"].to_pylist()]
         sent += [(body["email"], body.get("city")) for body in bodies]
         told += [(problem.row, problem.code) for problem in checked.problems]
         told += [(fault.row, "row") for fault in chunk.faults]
