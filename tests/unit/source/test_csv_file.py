@@ -230,8 +230,9 @@ def test_rows_are_numbered_through_all_blocks_of_a_large_file(write: Write) -> N
     ]
 
 
-def test_a_cell_may_be_longer_than_what_is_read_at_once(write: Write) -> None:
-    long = "x, y\n" * 100_000
+@pytest.mark.parametrize("lines", [30_000, 100_000, 300_000])
+def test_a_cell_may_be_longer_than_what_is_read_at_once(write: Write, lines: int) -> None:
+    long = "x, y\n" * lines
     before = b"1,2\n" * 100_000
     rows, faults = read(opened(write(b"a,b\n" + before + f'3,"{long}"\n4\n5,6\n'.encode())))
     assert rows[-2:] == [(100_002, ["3", long]), (100_004, ["5", "6"])]
