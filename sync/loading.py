@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sync import memory
 from sync.ahead import one_ahead
 from sync.contact.canonical import fingerprint
+from sync.contact.findings import Severity
 from sync.contact.mapping import ColumnMapping
 from sync.contact.merging import merged_body
 from sync.contact.ownership import divided
@@ -14,7 +15,8 @@ from sync.contact.suppression import Suppressed, read_suppressed
 from sync.destination import Destination
 from sync.progress import Progress
 from sync.rechecking import Piece, pieces
-from sync.report.rejects import RejectsFile
+from sync.rejections import from_fault, from_problem
+from sync.report.rejects import Entry, RejectsFile
 from sync.settings import Settings
 from sync.source import ContactSource, open_source, suppressed_lines
 from sync.state.checked_rows import CheckedRows
@@ -80,9 +82,9 @@ def load(
     for piece in one_ahead(pieces(source, mapping, rules, checked_rows)):
         stop.check()
         staged = _stage(staging, piece, destination, checked_rows, store)
-        for entry in piece.told:
+        for entry in _told(piece):
             rejects.add(entry)
-        warnings += piece.warnings
+        warnings += sum(problem.severity is Severity.WARNING for problem in piece.problems)
         rows += len(piece)
         rejected += len(piece) - staged
         withheld += piece.withheld
@@ -127,3 +129,10 @@ def merge_bodies(bodies: Sequence[str], owned: Sequence[str] = ()) -> Merged:
     encoded = body.encode()
     adds = 0 if start is None else len(start.encode()) - 1
     return Merged(body, len(encoded), fingerprint(encoded), start, adds)
+
+
+def _told(piece: Piece) -> list[Entry]:
+    """What is told of a piece's rows, in their order."""
+    faults = [from_fault(fault) for fault in piece.faults]
+    problems = [from_problem(each, piece.keys.get(each.row, "")) for each in piece.problems]
+    return sorted(faults + problems, key=lambda entry: entry.row)

@@ -1,11 +1,8 @@
-"""The source's rows checked, with what is told of them.
-
-Those that are, cell for cell, what they were at the last reading are not checked again.
-"""
+"""Rows that are, cell for cell, what they were at the last reading are not checked again."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from importlib.metadata import version
 from inspect import getfile
@@ -18,14 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync import contact, settings
-from sync.contact.findings import Problem, Severity
+from sync.contact.findings import Problem
 from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
 from sync.contact.text import literal, raw_bytes, text_column
 from sync.contact.validation import Checked, check
-from sync.rejections import from_fault, from_problem
-from sync.report.rejects import Entry
-from sync.source import Chunk, ContactSource
+from sync.source import Chunk, ContactSource, RowFault
 from sync.state import checked_rows, staging
 from sync.state.checked_rows import FEW, CheckedRows, Found
 
@@ -53,7 +48,7 @@ class Piece:
         known: What was found of them, and was not checked again.
         checked: How many others there were, which were checked or could not be read.
         contacts: What these came to; None when there are none.
-        told: What is told of them, in their order; `warnings` are single cells among it.
+        faults, problems: What is told of them; by `keys` what the company calls rows with problems.
         withheld: How many of them the company itself doesn't allow to be sent.
         lines: The texts by which the known ones and these contacts are known the next time, null
             for one of which something was told; None when they are not to be kept.
@@ -63,8 +58,9 @@ class Piece:
     known: Found | None
     checked: int = 0
     contacts: staging.Ready | None = None
-    told: tuple[Entry, ...] = ()
-    warnings: int = 0
+    faults: tuple[RowFault, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    keys: Mapping[int, str] = field(default_factory=dict)
     withheld: int = 0
     lines: pa.Array | None = None
 
@@ -137,25 +133,21 @@ def _checked(
         known,
         checked=len(fresh),
         contacts=staging.ready(checked.contacts),
-        told=_told(fresh, checked.problems, rules.key_column),
-        warnings=sum(each.severity is Severity.WARNING for each in checked.problems),
+        faults=fresh.faults,
+        problems=checked.problems,
+        keys=_keys(fresh, checked.problems, rules.key_column),
         withheld=checked.withheld,
         lines=None if lines is None else _lines_to_keep(lines, rows, known, checked),
     )
 
 
-def _told(fresh: Chunk, problems: Iterable[Problem], key_column: str | None) -> tuple[Entry, ...]:
-    """What is told of some rows, in their order."""
-    faults = [from_fault(fault) for fault in fresh.faults]
-    of_cells = [from_problem(each, _key(fresh, key_column, each.row)) for each in problems]
-    return tuple(sorted(faults + of_cells, key=lambda entry: entry.row))
-
-
-def _key(chunk: Chunk, column: str | None, row: int) -> str:
-    """What the company calls the row, when the configuration names the column."""
+def _keys(chunk: Chunk, problems: Iterable[Problem], column: str | None) -> dict[int, str]:
+    """What the company calls the rows with problems, when the configuration names the column."""
     if column is None:
-        return ""
-    return str(chunk.frame[column].iloc[int(np.searchsorted(chunk.rows, row))])
+        return {}
+    keys = chunk.frame[column]
+    rows = {problem.row for problem in problems}
+    return {row: str(keys.iloc[int(np.searchsorted(chunk.rows, row))]) for row in rows}
 
 
 def _columns_read(mapping: ColumnMapping, rules: Rules) -> tuple[str, ...]:
