@@ -25,7 +25,7 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from sync.feedback.failure import FeedbackFailed
 from sync.settings.feedback import Feedback
@@ -149,13 +149,7 @@ def _row(line: Line) -> dict[str, object]:
 
 
 def _url(options: Feedback, password: str | None) -> URL:
-    try:
-        url = make_url(options.url.get_secret_value() if options.url else "")
-    except ArgumentError:
-        raise FeedbackFailed(
-            "feedback.url is not an SQLAlchemy address such as "
-            "postgresql+psycopg://contact_sync@crm.example.com/crm."
-        ) from None
+    url = make_url(options.url.get_secret_value() if options.url else "")
     if url.get_backend_name() not in _KINDS:
         raise FeedbackFailed(
             f"feedback.url names {url.drivername}; the table can be kept in "

@@ -1,9 +1,17 @@
 """Hosts in the configuration: what can't be one is told before anybody is asked for its address."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
+
+# The parts that SQLAlchemy finds in an address
+# (https://docs.sqlalchemy.org/en/21/core/engines.html#database-urls).
+_DATABASE = re.compile(
+    r"[\w+]+://(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?]+\]|(?P<host>[^/:?]*))(?::\d+)?(?:[/?].*)?",
+    re.DOTALL,
+)
 
 
 def _host(name: str) -> str:
@@ -34,11 +42,12 @@ def _secret_address(url: SecretStr) -> SecretStr:
 
 
 def _database(url: SecretStr) -> SecretStr:
-    try:
-        host = urlsplit(url.get_secret_value()).hostname
-    except ValueError:
-        return url  # told by who opens it
-    _host(host or "")
+    parts = _DATABASE.fullmatch(url.get_secret_value())
+    if parts is None:
+        raise ValueError(
+            "must be a database's address, such as postgresql+psycopg://USER@HOST:PORT/DATABASE"
+        )
+    _host(parts["host"] or "")
     return url
 
 

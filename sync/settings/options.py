@@ -5,6 +5,7 @@ example from them, so no option can go undescribed.
 """
 
 import datetime as dt
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -50,9 +51,17 @@ class Account(Section):
         "default",
         min_length=1,
         max_length=64,
-        pattern=r"^[A-Za-z0-9_.-]+$",
         description="Your own short name of the account; it keys the state and names the reports.",
     )
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            raise ValueError(
+                "must have no other characters than A to Z, a to z, digits, _, . and -"
+            )
+        return name
 
 
 class OAuth(Section):
@@ -362,6 +371,14 @@ class Schedule(Section):
         description="How long after each failure a sync is tried again, until the next one on "
         "schedule. What a person must mend is not tried again. Seconds, or ISO 8601 durations.",
     )
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _no_seconds(cls, time: object) -> object:
+        """A number would be taken for seconds since midnight."""
+        if isinstance(time, int | float) or (isinstance(time, str) and time.strip().isdecimal()):
+            raise ValueError('must be a time of day, such as "03:30"')
+        return time
 
     @field_validator("retries")
     @classmethod

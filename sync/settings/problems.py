@@ -12,6 +12,42 @@ from pydantic_settings import SettingsError
 
 Location = tuple[int | str, ...]
 
+_WHOLE = "must be a whole number"
+_NUMBER = "must be a number"
+_YES_OR_NO = "must be true or false"
+_TIME = 'must be a time of day, such as "03:30"'
+_DURATION = 'must be seconds, or an ISO 8601 duration such as "PT15M"'
+_LIST = 'must be a list, such as ["One", "Two"]'
+_CHOICE = "must be {expected}"
+# What is said of a value, by pydantic's type of error, with what pydantic knows of it
+# (https://docs.pydantic.dev/latest/errors/validation_errors/).
+_SAID = {
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "bool_type": _YES_OR_NO,
+    "bool_parsing": _YES_OR_NO,
+    "string_type": "must be a text, in quotation marks",
+    "path_type": "must be a path, in quotation marks",
+    "time_type": _TIME,
+    "time_parsing": _TIME,
+    "time_delta_type": _DURATION,
+    "time_delta_parsing": _DURATION,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "literal_error": _CHOICE,
+    "enum": _CHOICE,
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "model_type": "must be a table: [{name}] on a line of its own, then its options",
+    "dict_type": "must be a table: [{name}] on a line of its own, then its options",
+    "missing": "is missing",
+}
+
 
 def unknown_environment(
     options: type[BaseModel], prefix: str, others: Iterable[str], environment: Mapping[str, str]
@@ -43,15 +79,13 @@ def sentence(options: type[BaseModel], prefix: str, detail: ErrorDetails) -> str
     path = [str(part) for part in detail["loc"]]
     name = ".".join(path)
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in _SAID:
+        message = _SAID[detail["type"]].format(name=name, **detail.get("ctx", {}))
     match detail["type"]:
         case "extra_forbidden":
             said = f"{name} is not an option" + _did_you_mean(
                 path[-1], _options_of(options, path[:-1])
             )
-        case "missing":
-            said = f"{name} is missing"
-        case "model_type" | "dict_type":
-            said = f"{name} must be a table: [{name}] on a line of its own, then its options"
         case _ if message.startswith(f"{name}."):
             said = message
         case _ if name and message.startswith(("must", "is ", "needs")):

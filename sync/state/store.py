@@ -13,7 +13,6 @@ import tenacity
 from sqlalchemy import Connection, Dialect, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
-    ArgumentError,
     DatabaseError,
     DataError,
     IntegrityError,
@@ -39,6 +38,13 @@ _PATIENCE_SECONDS = 30
 _MARIADB_LONGEST_PAUSE_SECONDS = 600
 # More than there are; SQLAlchemy's own number.
 _STATEMENTS = 500
+# Of the servers the driver that is tested, and the extra that brings it.
+_DRIVERS = {
+    "postgresql": ("psycopg", "postgresql"),
+    "mysql": ("pymysql", "mariadb"),
+    "mariadb": ("pymysql", "mariadb"),
+}
+_SEE_TO_SERVER = "see that its server runs, can be reached, and has room"
 # What a connection remembers, so that it isn't asked for again with each transaction.
 _SYNCHRONOUS = "synchronous"
 # PostgreSQL's insufficient_privilege (https://www.postgresql.org/docs/current/errcodes-appendix.html)
@@ -139,9 +145,11 @@ class Store:
                 "own the database, or make tables in the schema public, then run again."
             ) from error
         except (DatabaseError, InterfaceError) as error:
+            local = self.engine.dialect.name == "sqlite"
+            see_to = "see to the database or its disk" if local else _SEE_TO_SERVER
             raise StateError(
-                f"The state database {self.address} can't be {what}: {_cause(error)}; "
-                "see to the database or its disk, then run again."
+                f"The state database {self.address} can't be {what}: {_cause(error)}; {see_to}, "
+                "then run again."
             ) from error
 
     def close(self) -> None:
@@ -203,10 +211,8 @@ def _engine(address: str) -> Engine:
         engine = create_engine(
             url, isolation_level="READ COMMITTED", pool_pre_ping=True, max_overflow=-1
         )
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigurationError(
-            f"state.url can't be used: {error}; see config/contact-sync.example.toml."
-        ) from None
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(_unusable(address, error)) from None
     if url.get_backend_name() == "postgresql":
         event.listen(engine, "connect", let_the_server_ask)
         event.listen(engine, "begin", _begin_postgresql)
@@ -220,6 +226,25 @@ def _engine(address: str) -> Engine:
         )
     event.listen(engine, "connect", partial(_limit, limits))
     return engine
+
+
+def _unusable(address: str, error: Exception) -> str:
+    """What to do about an address that can't be used; it is not told: it may hold a password."""
+    start, _, _ = address.partition("://")
+    backend = start.partition("+")[0]
+    if isinstance(error, ModuleNotFoundError) and backend in _DRIVERS:
+        driver, extra = _DRIVERS[backend]
+        begin = (
+            "" if start == f"{backend}+{driver}" else f"begin it with {backend}+{driver}:// and "
+        )
+        return (
+            f"state.url needs the package {error.name}, which is not installed: {begin}"
+            f"pip install 'contact-sync[{extra}]'."
+        )
+    return (
+        f"state.url begins with {start}://, by which no database is known: PostgreSQL's address "
+        "begins with postgresql+psycopg://, and MariaDB's with mysql+pymysql://."
+    )
 
 
 def _limit(limits: str, connection: Any, _record: object) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from sync.errors import ConfigurationError
 from sync.settings import load_alert_settings, load_settings, read_secret_file
@@ -169,15 +171,22 @@ def test_no_secret_is_shown_by_a_repr_or_a_problem(file: Path) -> None:
 # --- mistakes -------------------------------------------------------------------------------------
 
 MISTAKES = {
-    "[source]\nchunk_rows = 'many'": "source.chunk_rows: Input should be a valid integer",
+    "[source]\nchunk_rows = 'many'": "source.chunk_rows must be a whole number",
     "[source]\npaht = 'x'": "source.paht is not an option; did you mean path?",
     "[sources]\npath = 'x'": "sources is not an option; did you mean source?",
-    "[lists]\ncolumn = 5": "lists.column: Input should be a valid string",
+    "[lists]\ncolumn = 5": "lists.column must be a text, in quotation marks",
     "[mapping.columns.email]\ncolum = 'x'": "colum is not an option; did you mean column?",
     "[mapping.custom_fields.a]\ntyp = 'x'": "typ is not an option; did you mean type?",
     "[oauth]\nscopes = ['contact_data']": "oauth.scopes must contain offline_access",
-    "[schedule]\ntime = '25:00'": "schedule.time: ",
-    "[guard]\nmax_shrink_percent = 120": "guard.max_shrink_percent: ",
+    "[schedule]\ntime = '25:00'": 'schedule.time must be a time of day, such as "03:30"',
+    "[schedule]\ntime = 5": "schedule.time must be a time of day",
+    "[schedule]\ncatch_up_within = '1 hour'": "schedule.catch_up_within must be seconds, or an ISO",
+    "[schedule]\njitter = 'P2D'": "schedule.jitter must be at most 12 hours",
+    "[schedule]\nretries = 5": "schedule.retries must be a list, such as",
+    "[state]\ndirectory = 5": "state.directory must be a path, in quotation marks",
+    "[status]\nenabled = 'perhaps'": "status.enabled must be true or false",
+    "[gone]\naction = 'remove'": "gone.action must be 'keep', 'remove_from_lists' or 'delete'",
+    "[guard]\nmax_shrink_percent = 120": "guard.max_shrink_percent must be at most 100",
     "[source]\nurl = 'sqlite://'": "source.path and source.url exclude each other",
 }
 
@@ -232,6 +241,42 @@ def test_a_port_that_is_none_is_told(file: Path, port: str) -> None:
     file.write_text(MINIMAL + f'[alerts]\nwebhook_url = "https://example.com:{port}"\n')
     (told,) = problems(file)
     assert told.startswith("alerts.webhook_url is no address")
+
+
+@pytest.mark.parametrize("option", ["source.url", "state.url", "feedback.url"])
+@pytest.mark.parametrize("address", ["hush", "postgresql+psycopg://u:hush@h:port/d"])
+def test_an_address_that_no_database_can_have_is_told_without_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch, option: str, address: str
+) -> None:
+    monkeypatch.setenv(f"CONTACT_SYNC_{option.upper().replace('.', '__')}", address)
+    (told,) = problems(file)
+    assert told.startswith(f"{option} must be a database's address, such as postgresql+psycopg://")
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:////var/lib/crm.db",
+        "sqlite://",
+        "postgresql+psycopg://reader:p:a/s?s%40@[::1]:5432/crm?sslmode=require",
+        "mysql+pymysql://db.example.com:/crm",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3DODBC",
+        "oracle+oracledb://reader@crm.example.com:1521/?service_name=CRM",
+        "crm",
+        "://h/d",
+        "postgresql://h:x/d",
+        "postgresql:h/d",
+    ],
+)
+def test_an_address_is_one_for_us_that_is_one_for_sqlalchemy(file: Path, address: str) -> None:
+    file.write_text(f'{MINIMAL}[state]\nurl = "{address}"\n')
+    try:
+        make_url(address)
+    except (ArgumentError, ValueError):
+        assert problems(file)
+    else:
+        assert load_settings(file).state_url == address
 
 
 def test_all_mistakes_are_told_at_once(file: Path) -> None:
