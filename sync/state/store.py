@@ -44,7 +44,7 @@ _DRIVERS = {
     "mysql": ("pymysql", "mariadb"),
     "mariadb": ("pymysql", "mariadb"),
 }
-_SEE_TO_SERVER = "see that its server runs, can be reached, and has room"
+_SEE_TO_SERVER = "see to the database, whether its server runs, can be reached and has room"
 # What a connection remembers, so that it isn't asked for again with each transaction.
 _SYNCHRONOUS = "synchronous"
 # PostgreSQL's insufficient_privilege (https://www.postgresql.org/docs/current/errcodes-appendix.html)

@@ -43,7 +43,9 @@ def test_a_driver_that_is_not_installed_is_named_with_its_extra(
 
 def test_a_server_that_can_not_be_reached_is_not_told_as_a_disk(tmp_path: Path) -> None:
     with (
-        pytest.raises(StateError, match="see that its server runs, can be reached, and has room"),
+        pytest.raises(
+            StateError, match="whether its server runs, can be reached and has room, then"
+        ),
         open_database("postgresql+psycopg://u@127.0.0.1:1/d", tmp_path),
     ):
         pass
