@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 from sqlalchemy import (
     URL,
     ColumnClause,
@@ -37,6 +38,8 @@ from sync.source.chunk import Chunk, Place, frame_of
 from sync.source.drivers import first_line, is_time_out, limit_time, open_engine
 
 _ALIAS = "contact_sync_source"
+# So many rows are fetched together: as the driver's own objects they are much larger.
+_AT_ONCE = 2_000
 
 
 class DatabaseSource:
@@ -81,24 +84,34 @@ class DatabaseSource:
         at = self.header.index(changed) if changed else None
         row = 1
         deadline = time.monotonic() + self._options.query_timeout.total_seconds()
+        parts: list[list[pa.Array]] = []
         with self._reading(lambda: row - 1) as connection:
-            chunk_rows = self._options.chunk_rows
-            streamed = connection.execution_options(stream_results=True, yield_per=chunk_rows)
-            for rows in streamed.execute(self._select()).partitions(chunk_rows):
+            at_once = min(self._options.chunk_rows, _AT_ONCE)
+            streamed = connection.execution_options(stream_results=True, yield_per=at_once)
+            for rows in streamed.execute(self._select()).partitions(at_once):
                 if time.monotonic() > deadline:
                     raise self._too_slow()
                 columns = list(zip(*rows, strict=True))
                 if at is not None:
                     self._newest.add(columns[at])
-                frame = frame_of(self.header, [text_cells(cells) for cells in columns])
-                yield Chunk(frame, np.arange(row, row + len(rows), dtype=np.int64))
+                parts.append([text_cells(cells) for cells in columns])
                 row += len(rows)
+                if (len(parts) + 1) * at_once > self._options.chunk_rows:
+                    yield self._chunk(parts, row)
+                    parts = []
+            if parts:
+                yield self._chunk(parts, row)
         if row == 1 and self._since is None:
             raise SourceError(f"The {self.name} gives no rows.")
 
     def place(self, row: int) -> Place:
         """The row's number in the result."""
         return Place("", row)
+
+    def _chunk(self, parts: list[list[pa.Array]], next_row: int) -> Chunk:
+        columns = [pa.concat_arrays(column) for column in zip(*parts, strict=True)]
+        rows = np.arange(next_row - len(columns[0]), next_row, dtype=np.int64)
+        return Chunk(frame_of(self.header, columns), rows)
 
     def _select(self, *, only_header: bool = False) -> Select[tuple[object, ...]] | TextClause:
         since = None if only_header else self._since

@@ -110,6 +110,19 @@ def test_rows_are_streamed_in_chunks(database: Engine, source_for: SourceFor) ->
     assert chunks[1].frame["id"].iloc[0] == "1001"
 
 
+def test_a_chunk_may_be_fetched_in_parts(database: Engine, source_for: SourceFor) -> None:
+    fill(database, METADATA, {"people": [NOBODY | {"id": number} for number in range(1, 10_501)]})
+    source = open_source(source_for(query="SELECT id FROM people ORDER BY id", chunk_rows=5_000))
+    chunks = list(source.chunks())
+    assert [len(chunk.rows) for chunk in chunks] == [4_000, 4_000, 2_500]
+    rows = [
+        (row, cell)
+        for each in chunks
+        for row, cell in zip(each.rows, each.frame["id"], strict=True)
+    ]
+    assert rows == [(number, str(number)) for number in range(1, 10_501)]
+
+
 def test_reading_can_be_given_up_and_begun_again(database: Engine, source_for: SourceFor) -> None:
     fill(database, METADATA, {"people": [NOBODY | {"id": number} for number in range(1, 5_001)]})
     source = open_source(source_for(table="people", chunk_rows=1_000))
