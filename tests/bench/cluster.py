@@ -154,7 +154,10 @@ def _rehearse(given: argparse.Namespace) -> None:
             ("every account ends equal to its source", unequal),
             ("never two runs of an account at once", two_at_once(fleet, done)),
             ("no token pair lost", lost_pairs(fleet)),
-            ("pace and quota held over all hosts", over_the_limits(fleet, entries, _PER_SECOND)),
+            (
+                "pace and quota held over all hosts",
+                over_the_limits(fleet, entries, _PER_SECOND, done),
+            ),
         ):
             print(f"- {claim}: {'; '.join(failures[:5]) or 'yes'}", flush=True)
 

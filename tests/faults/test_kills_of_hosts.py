@@ -65,7 +65,7 @@ def test_killed_hosts_and_a_restarted_database_lose_nothing_and_do_nothing_twice
         tell(f"kills of hosts: {len(done.kills)}, {len(fleet.records())} runs")
         assert done.restarts
         assert two_at_once(fleet, done) == []
-        assert over_the_limits(fleet, entries, PER_SECOND) == []
+        assert over_the_limits(fleet, entries, PER_SECOND, done) == []
         assert [name for name in names if not fleet.equal(name)] == []
         # Who was killed when all was done leaves a run behind that others end.
         wait_until(lambda: synced(fleet, since) == ACCOUNTS, fleet, PATIENCE)
