@@ -14,15 +14,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sync import contact, settings
+from sync import contact, settings, text_bytes
 from sync.contact.findings import Problem
 from sync.contact.mapping import ColumnMapping
 from sync.contact.rules import Rules
-from sync.contact.text import literal, raw_bytes, text_column
+from sync.contact.text import literal, text_column
 from sync.contact.validation import Checked, check
 from sync.source import Chunk, ContactSource, RowFault
 from sync.state import checked_rows, staging
 from sync.state.checked_rows import FEW, CheckedRows, Found
+from sync.text_bytes import raw_bytes
 
 # Between cells, and for one that has no text; a chunk with either in it is always checked.
 _BETWEEN, _NULL = "\x1f", "\x1e"
@@ -34,7 +35,7 @@ _PACKAGES = ("babel", "email-validator", "idna", "phonenumbers", "pyarrow")
 _FILES = (
     *sorted(Path(getfile(contact)).parent.glob("*.py")),
     *(Path(getfile(settings)).with_name(name) for name in ("groups.py", "mapping.py")),
-    *(Path(getfile(module)) for module in (checked_rows, staging)),
+    *(Path(getfile(module)) for module in (checked_rows, staging, text_bytes)),
     Path(__file__),
 )
 

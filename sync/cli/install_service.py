@@ -163,7 +163,8 @@ def _tell_next(
     lacks_key: bool,
 ) -> None:
     started, failing = _started(made)
-    authorize = "authorize --account NAME --paste  # each account" if many else "authorize --paste"
+    whose = "--account NAME " if many else ""
+    notes = ", ".join(["each account"] * many + ["on one host"] * (CLUSTER in made))
     say()
     say(f"{started} syncs every day as the user {installation.user}; when {failing} fails,")
     say(f"{ALERT} tells people. {script} runs any command as the service does.")
@@ -180,10 +181,8 @@ def _tell_next(
         say("  openssl rand -base64 32 | tr '+/' '-_' |")
         say("      install -m 0600 /dev/stdin /etc/credstore/contact-sync.vault_key")
         say("      # on one host; copy it to the others")
-    if CLUSTER in made:
-        authorize += ", on one host" if many else "  # on one host"
     say("  systemctl daemon-reload")
-    say(f"  {script} {authorize}")
+    say(f"  {script} authorize {whose}--paste{f'  # {notes}' if notes else ''}")
     say(f"  {script} check")
     say(f"  systemctl enable --now {started}")
     say("To undo it:")

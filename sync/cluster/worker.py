@@ -223,7 +223,7 @@ class ClusterWorker:
                 if not rounds % _ROUNDS_TO_ALL:
                     await self._plan(queue, await queue.without_job(self._accounts.settings))
                 if not rounds % _ROUNDS_TO_STANDING:
-                    await asyncio.to_thread(self._look_around)
+                    await asyncio.to_thread(self._attending.look_around)
                 rounds = (rounds + 1) % _ROUNDS_TO_BROKEN
             except (*Unreachable, ContactSyncError) as error:
                 # What was left unfinished when it went away is settled when it is back.
@@ -242,10 +242,6 @@ class ClusterWorker:
     async def _plan(self, queue: Queue, accounts: Collection[str]) -> None:
         """Let each of the accounts wait for its next look."""
         await queue.put_all(await asyncio.to_thread(self._attending.plan, accounts))
-
-    def _look_around(self) -> None:
-        """See what other hosts have done, for the page, and what their accounts want."""
-        self._attending.look_around()
 
     # --- what others see --------------------------------------------------------------------------
 

@@ -18,15 +18,14 @@ from sync.contact.text import (
     Positions,
     as_mask,
     blank_at,
-    ends_of,
     has_controls,
     is_ascii,
     longer_than,
     mask_of,
-    raw_bytes,
     where,
     without_empty,
 )
+from sync.text_bytes import ends_of, raw_bytes
 
 # What people don't see and copy along: controls, no-break and zero-width spaces, soft hyphens,
 # marks of writing direction, byte order marks.

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.contact.fields import BIRTHDAY_DAY, BIRTHDAY_MONTH, canonical_position
-from sync.contact.text import joined, raw_bytes, wrapped
+from sync.contact.text import joined, wrapped
+from sync.text_bytes import raw_bytes
 
 FINGERPRINT_BYTES = 16
 _AT_ONCE = 1_000

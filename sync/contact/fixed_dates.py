@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sync.contact.text import Positions, ends_of, raw_bytes
+from sync.contact.text import Positions
+from sync.text_bytes import ends_of, raw_bytes
 
 Numbers = npt.NDArray[np.int64]
 

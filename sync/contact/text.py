@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sync.text_bytes import ends_of, raw_bytes
+
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 
@@ -69,21 +71,6 @@ def is_ascii(column: pa.Array) -> bool:
     """Whether all cells are plain ASCII."""
     data = raw_bytes(column)
     return not len(data) or bool(data.max() < 0x80)
-
-
-def raw_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
-    """The UTF-8 bytes of all cells, one after the other, without a copy."""
-    data = column.buffers()[2]
-    if data is None or not len(column):
-        return np.empty(0, np.uint8)
-    ends = ends_of(column)
-    return np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
-
-
-def ends_of(column: pa.Array) -> npt.NDArray[np.int64]:
-    """Where in its buffer the first cell begins, and where each cell ends, without a copy."""
-    ends = np.frombuffer(column.buffers()[1], np.int64)
-    return ends[column.offset : column.offset + len(column) + 1]
 
 
 def longer_than(column: pa.Array, longest: int) -> Positions:

@@ -34,11 +34,11 @@ from sync.contact.text import (
     blank_at,
     cut,
     longer_than,
-    raw_bytes,
     tidy,
     where,
     without_empty,
 )
+from sync.text_bytes import raw_bytes
 
 TooLong = Literal["cut", "drop", "reject"]
 Findings = tuple[Finding, ...]

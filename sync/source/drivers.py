@@ -12,18 +12,11 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import NoSuchModuleError
 
 from sync.errors import ConfigurationError
+from sync.extras import how_to_install
 
 _CONNECT_SECONDS = 15
 _SQLITE_STEPS = 10_000
 # The extra of each kind of database, and the start of the addresses for which it has the driver.
-_EXTRAS = {
-    "postgresql": ("postgresql", "postgresql+psycopg"),
-    "mysql": ("mariadb", "mysql+pymysql"),
-    "mariadb": ("mariadb", "mariadb+pymysql"),
-    "mssql": ("mssql", "mssql+pyodbc"),
-    "oracle": ("oracle", "oracle+oracledb"),
-}
-
 # What the databases say when their time limit ends a statement.
 _TIMED_OUT = (
     "statement timeout",
@@ -112,13 +105,7 @@ def _without_driver(url: URL, missing: ImportError) -> str:
             f"The driver for source.url can't be loaded: {first_line(missing)}. Install that "
             "library of the system; for SQL Server it comes with Microsoft's ODBC driver."
         )
-    extra, start = _EXTRAS.get(url.get_backend_name(), ("", ""))
-    if not extra:
-        advice = f"pip install {missing.name}"
-    elif url.drivername == start:
-        advice = f"pip install 'contact-sync[{extra}]'"
-    else:
-        advice = f"begin source.url with {start}:// and pip install 'contact-sync[{extra}]'"
+    advice = how_to_install(missing.name, url.drivername, "source.url")
     return f"The driver {missing.name} for source.url is not installed: {advice}."
 
 

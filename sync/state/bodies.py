@@ -40,15 +40,16 @@ class Block:
 def packed(bodies: "Sequence[str] | pa.Array") -> list[Block]:
     """Bodies as they are kept."""
     # Loaded here: they take a while, and most commands read no contact.
-    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
+
+    from sync.text_bytes import ends_of
 
     texts = pa.array(bodies, pa.large_string())
     lines = pc.binary_join_element_wise(
         texts, *(pa.scalar(text, pa.large_string()) for text in ("", _BETWEEN.decode()))
     )
-    offsets = np.frombuffer(lines.buffers()[1], np.int64)[lines.offset :]
+    offsets = ends_of(lines)
     data = lines.buffers()[2]
     blocks = []
     for start in range(0, len(lines), PER_BLOCK):

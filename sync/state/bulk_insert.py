@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Table
 
+from sync.text_bytes import raw_bytes
+
 Constant = str | int | None
 _ROWS_AT_ONCE = 2_000
 # What fills up short texts, and how many times as long all of them may be with it.
@@ -75,26 +77,18 @@ def _cut(name: str, column: pa.Array, parameters: dict[str, Any]) -> str:
         return f"substr(:{name}, key * {width} + 1, {width})"
     texts = pc.fill_null(column, "")
     lengths = pc.cast(pc.binary_length(texts), pa.int64())
-    data = _bytes_of_texts(texts)
+    data = raw_bytes(texts).tobytes()
     width = pc.max(lengths).as_py()
     if width * len(texts) <= _AS_WIDE * len(data) and _FILLING not in data:
         # All as wide as the longest: to cut them takes a third less than to find their ends, too.
-        parameters[name] = _bytes_of_texts(pc.ascii_rpad(texts, width, padding=_FILLING.decode()))
+        padded = pc.ascii_rpad(texts, width, padding=_FILLING.decode())
+        parameters[name] = raw_bytes(padded).tobytes()
         cut = f"CAST(substr(:{name}, key * {width} + 1, {width}) AS TEXT)"
         return f"NULLIF(rtrim({cut}, char({ord(_FILLING)})), '')"
     parameters[name] = data
     size = _number(f"bytes_of_{name}", lengths, parameters)
     end = _number(f"end_of_{name}", pc.cumulative_sum(lengths), parameters)
     return f"NULLIF(CAST(substr(:{name}, {end} - {size} + 1, {size}) AS TEXT), '')"
-
-
-def _bytes_of_texts(column: pa.LargeStringArray) -> bytes:
-    """The texts' bytes one after the other; none of them is null."""
-    _, ends, data = column.buffers()
-    if not len(column) or data is None:
-        return b""
-    places = np.frombuffer(ends, np.int64)[column.offset : column.offset + len(column) + 1]
-    return bytes(data[int(places[0]) : int(places[-1])])
 
 
 def _number(name: str, column: pa.Array, parameters: dict[str, Any]) -> str:
@@ -128,7 +122,7 @@ def _postgresql(
             cells = [_written(column, escapes, r"\N", r"\\x", "") for column in some]
             lines = pc.binary_join_element_wise(*cells, _text("\t"))
             lines = pc.binary_join_element_wise(lines, _text("\n"), _text(""))
-            copy.write(_bytes_of_texts(lines))
+            copy.write(raw_bytes(lines).tobytes())
 
 
 def _mariadb(

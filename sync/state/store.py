@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.util import LRUCache
 
 from sync.errors import ConfigurationError, StateError
+from sync.extras import how_to_install
 from sync.settings import Settings
 from sync.state.column_types import MARIADB
 from sync.state.locks import Held, Locks, let_the_server_ask
@@ -38,12 +39,6 @@ _PATIENCE_SECONDS = 30
 _MARIADB_LONGEST_PAUSE_SECONDS = 600
 # More than there are; SQLAlchemy's own number.
 _STATEMENTS = 500
-# Of the servers the driver that is tested, and the extra that brings it.
-_DRIVERS = {
-    "postgresql": ("psycopg", "postgresql"),
-    "mysql": ("pymysql", "mariadb"),
-    "mariadb": ("pymysql", "mariadb"),
-}
 _SEE_TO_SERVER = "see to the database, whether its server runs, can be reached and has room"
 # What a connection remembers, so that it isn't asked for again with each transaction.
 _SYNCHRONOUS = "synchronous"
@@ -203,8 +198,8 @@ def make_private_folder(folder: Path) -> None:
 
 
 def _engine(address: str) -> Engine:
+    url = make_url(address)
     try:
-        url = make_url(address)
         if url.get_backend_name() == "sqlite":
             return open_sqlite(url)
         # There are as many connections as threads; none of them shall wait for another's.
@@ -212,7 +207,7 @@ def _engine(address: str) -> Engine:
             url, isolation_level="READ COMMITTED", pool_pre_ping=True, max_overflow=-1
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigurationError(_unusable(address, error)) from None
+        raise ConfigurationError(_unusable(url, error)) from None
     if url.get_backend_name() == "postgresql":
         event.listen(engine, "connect", let_the_server_ask)
         event.listen(engine, "begin", _begin_postgresql)
@@ -228,19 +223,12 @@ def _engine(address: str) -> Engine:
     return engine
 
 
-def _unusable(address: str, error: Exception) -> str:
-    """What to do about an address that can't be used; it is not told: it may hold a password."""
-    start, _, _ = address.partition("://")
-    backend = start.partition("+")[0]
-    if isinstance(error, ModuleNotFoundError) and backend in _DRIVERS:
-        driver, extra = _DRIVERS[backend]
-        begin = (
-            "" if start == f"{backend}+{driver}" else f"begin it with {backend}+{driver}:// and "
-        )
-        return (
-            f"state.url needs the package {error.name}, which is not installed: {begin}"
-            f"pip install 'contact-sync[{extra}]'."
-        )
+def _unusable(url: URL, error: NoSuchModuleError | ModuleNotFoundError) -> str:
+    """What to do about an address that begins so; no more of it is told: it may hold a password."""
+    start, known = url.drivername, ("postgresql", *MARIADB)
+    if isinstance(error, ModuleNotFoundError) and url.get_backend_name() in known:
+        advice = how_to_install(error.name, start, "it")
+        return f"state.url needs the package {error.name}, which is not installed: {advice}."
     return (
         f"state.url begins with {start}://, by which no database is known: PostgreSQL's address "
         "begins with postgresql+psycopg://, and MariaDB's with mysql+pymysql://."

@@ -54,7 +54,7 @@ def look_around(accounts: Accounts, stores: Stores) -> None:
         return
     with stores.opened(settings) as store:
         worker = ClusterWorker(accounts, stores, store, reread=lambda: accounts, manager=manager)
-        worker._look_around()
+        worker._attending.look_around()
 
 
 @pytest.mark.parametrize("state_url", ["sqlite", "postgresql"], indirect=True)

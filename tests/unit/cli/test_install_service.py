@@ -35,15 +35,15 @@ def install(
     """Call it for a configuration that, as far as it can tell, does not lie in /tmp."""
     monkeypatch.setattr("sync.service_units.installation._TEMPORARY", (Path("/var/tmp"),))
 
-    def run(*options: str, more: str = "") -> tuple[int, str, str]:
+    def run(*options: str, more: str = "", accounts: Path | None = None) -> tuple[int, str, str]:
         config = tmp_path / "contact-sync.toml"
         config.write_text(
             '[oauth]\nclient_id = "x"\n[source]\npath = "contacts.csv"\n[lists]\nnames = ["A"]\n'
             f'[state]\ndirectory = "/var/lib/contact-sync"\n{more}'
         )
         places = ["--folder", str(folder), "--script", str(tmp_path / "by-hand")]
-        place = tmp_path / "accounts" if (tmp_path / "accounts").exists() else config
-        words = ["contact-sync", "--config", str(place), "install-service", *places, *options]
+        place = str(accounts or config)
+        words = ["contact-sync", "--config", place, "install-service", *places, *options]
         monkeypatch.setattr("sys.argv", words)
         with pytest.raises(SystemExit) as ended:
             main()
@@ -127,13 +127,13 @@ def test_of_a_folder_each_account_is_to_be_authorized(install: Install, tmp_path
     accounts.mkdir()
     (accounts / "defaults.toml").write_text('[oauth]\nclient_id = "x"\n[lists]\nnames = ["A"]\n')
     (accounts / "north.toml").write_text('[source]\npath = "north.csv"\n')
-    _, out, _ = install()
+    _, out, _ = install(accounts=accounts)
     assert "authorize --account NAME --paste  # each account\n" in out
     with (accounts / "defaults.toml").open("a") as defaults:
         defaults.write(
             '[state]\nurl = "postgresql+psycopg://x@db.example.com/x"\n[cluster]\nenabled = true\n'
         )
-    _, out, _ = install()
+    _, out, _ = install(accounts=accounts)
     assert "authorize --account NAME --paste  # each account, on one host\n" in out
 
 
